@@ -1,0 +1,1 @@
+"""Kefu (客服): a customer-service performance warehouse."""

@@ -1,0 +1,349 @@
+"""The command ``kefu``. Each command is a few lines: the work is in the modules it calls."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from kefu.errors import KefuError
+
+app = typer.Typer(
+    name="kefu",
+    help="Kefu (客服): a customer-service performance warehouse. Configuration: kefu.toml, or KEFU_CONFIG; state: KEFU_HOME.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Names = Annotated[
+    list[str] | None, typer.Argument(help="Sources; all enabled ones by default.", metavar="[SOURCE]...")
+]
+Full = Annotated[bool, typer.Option("--full", help="From the beginning, not from where the last run ended.")]
+AsOf = Annotated[
+    str | None,
+    typer.Option(
+        "--as-of", help="Build as of this time, e.g. 2026-03-31T16:00Z (UTC without a zone). Default: now."
+    ),
+]
+
+
+class Format(StrEnum):
+    """How rows are printed."""
+
+    table = "table"
+    csv = "csv"
+    json = "json"
+
+
+class Language(StrEnum):
+    """The languages there are."""
+
+    en = "en"
+    zh = "zh"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command; a problem the user can act on is printed without a traceback, exit status 1."""
+    try:
+        app(args=list(arguments) if arguments is not None else None)
+    except KefuError as error:
+        print(f"kefu: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        print(
+            "kefu: interrupted. Nothing half-done is visible; run the same command again to go on.",
+            file=sys.stderr,
+        )
+        raise SystemExit(130) from None
+
+
+# --- from source to reader -------------------------------------------------------------------------------------------
+
+
+@app.command()
+def run(sources: Names = None, as_of: AsOf = None, full: Full = False) -> None:
+    """Extract, check, build, check, publish: everything, without Airflow."""
+    from kefu import pipeline
+
+    pipeline.run(sources or (), as_of=_instant(as_of), full=full)
+
+
+@app.command()
+def extract(sources: Names = None, full: Full = False) -> None:
+    """Land sources in their raw schemas."""
+    from kefu import pipeline
+
+    pipeline.extract(sources or (), full=full)
+
+
+@app.command()
+def build(
+    layers: Annotated[
+        list[str] | None,
+        typer.Argument(help="canonical, marts, kpis; all by default.", metavar="[LAYER]..."),
+    ] = None,
+    as_of: AsOf = None,
+) -> None:
+    """Build the models into the slot nobody reads, and test them."""
+    from kefu import pipeline
+
+    pipeline.build(layers or (), as_of=_instant(as_of))
+
+
+@app.command()
+def check(
+    edge: Annotated[str, typer.Argument(help="raw, published or all.", metavar="[EDGE]")] = "all",
+    sources: Names = None,
+) -> None:
+    """Hold what landed, or what was built, to the expectations."""
+    from kefu import pipeline
+
+    if edge not in ("raw", "published", "all"):
+        raise KefuError(f"There is no edge {edge!r}.", expected="raw, published or all")
+    if edge in ("raw", "all"):
+        pipeline.check_raw(sources or ())
+    if edge in ("published", "all"):
+        pipeline.check_published()
+
+
+@app.command()
+def publish() -> None:
+    """Turn readers to the build that has passed its checks."""
+    from kefu import pipeline
+
+    pipeline.publish()
+
+
+@app.command()
+def rollback() -> None:
+    """Turn readers back to the publication before."""
+    from kefu import publish as publication
+    from kefu.settings import load_settings
+
+    print(publication.rollback(load_settings()))
+
+
+# --- the numbers -----------------------------------------------------------------------------------------------------
+
+
+@app.command()
+def kpi(
+    name: Annotated[str, typer.Argument(help="The KPI, e.g. service_level; `kefu catalogue` lists them.")],
+    first: Annotated[str | None, typer.Option("--from", help="First reporting day, e.g. 2026-03-01.")] = None,
+    last: Annotated[str | None, typer.Option("--to", help="Last reporting day, itself included.")] = None,
+    grain: Annotated[str, typer.Option(help="total, day, week or month.")] = "total",
+    by: Annotated[str, typer.Option(help="Dimensions, separated by commas, e.g. team,channel.")] = "",
+    source: Annotated[str | None, typer.Option(help="Only this source.")] = None,
+    profile: Annotated[str, typer.Option(help="Definition profile.")] = "kefu",
+    output: Annotated[Format, typer.Option("--format", help="table, csv or json.")] = Format.table,
+) -> None:
+    """The value of a KPI with numerator, denominator, n and 95 % interval."""
+    from kefu import kpi as numbers
+    from kefu.settings import load_settings
+
+    question = numbers.Question(
+        kpi=name,
+        first=_day(first, "--from"),
+        last=_day(last, "--to"),
+        grain=grain,
+        by=tuple(part.strip() for part in by.split(",") if part.strip()),
+        source=source,
+        profile=profile,
+    )
+    rows = numbers.ask(load_settings(), question)
+    _print_rows(numbers.columns(question.by), rows, output)
+    if not rows:
+        print("There is no data for this question.", file=sys.stderr)
+
+
+@app.command()
+def catalogue(
+    language: Annotated[Language, typer.Option("--language", "-l", help="en or zh.")] = Language.en,
+    check: Annotated[
+        bool, typer.Option("--check", help="Fail if anything generated from the catalogue has drifted.")
+    ] = False,
+    output: Annotated[Format, typer.Option("--format", help="table, csv or json.")] = Format.table,
+) -> None:
+    """List the KPIs there are."""
+    from kefu import catalogue as kpis
+    from kefu.settings import project_root
+
+    project = project_root()
+    if check:
+        if drift := kpis.check(project):
+            raise KefuError("The catalogue has drifted:\n" + "\n".join(f"  - {line}" for line in drift))
+        print(f"catalogue: {len(kpis.load(project))} KPIs, nothing has drifted")
+        return
+    rows = [
+        {
+            "code": one.code,
+            "kpi": one.id,
+            "name": one.name[language],
+            "unit": kpis.UNIT_NAMES[one.unit][language],
+            "better": kpis.DIRECTION_NAMES[one.direction][language],
+            "target": one.target,
+            "dimensions": ",".join(one.dimensions),
+            "description": one.description[language],
+        }
+        for one in kpis.load(project).values()
+    ]
+    names = list(rows[0])
+    _print_rows(
+        names if output is not Format.table else [name for name in names if name != "dimensions"],
+        rows,
+        output,
+    )
+
+
+@app.command(hidden=True)
+def generate() -> None:
+    """Write docs/kpis.md and what else follows from the catalogue."""
+    from kefu import catalogue as kpis
+    from kefu.settings import project_root
+
+    project = project_root()
+    for path in kpis.generate(project):
+        print(f"generate: {path.relative_to(project)}")
+
+
+# --- the local stack -------------------------------------------------------------------------------------------------
+
+
+@app.command()
+def demo() -> None:
+    """An invented service centre on this machine: sources, Airflow, warehouse and dashboards."""
+    from kefu.stack import demo as stack
+
+    stack.demo()
+
+
+@app.command()
+def up() -> None:
+    """Start the local stack of this configuration."""
+    from kefu.settings import load_settings
+    from kefu.stack import demo as stack
+
+    stack.up(load_settings())
+
+
+@app.command()
+def down() -> None:
+    """Stop everything Kefu started."""
+    from kefu.settings import load_settings
+    from kefu.stack import demo as stack
+
+    stack.down(load_settings())
+
+
+@app.command()
+def status() -> None:
+    """What is up, whether it is healthy, and how old the data is."""
+    from kefu.settings import load_settings
+    from kefu.stack import status as stack
+
+    stack.show(load_settings())
+
+
+@app.command()
+def doctor() -> None:
+    """Check the set-up and name what to fix."""
+    from kefu import doctor as examination
+
+    raise typer.Exit(examination.run())
+
+
+@app.command("check-mapping")
+def check_mapping(
+    mapping: Annotated[Path, typer.Argument(help="The mapping file.")],
+    file: Annotated[
+        Path | None, typer.Argument(help="A file to try it on; the mapping's own path by default.")
+    ] = None,
+    sample: Annotated[int, typer.Option(help="How many mapped rows to show.")] = 5,
+) -> None:
+    """Try a mapping on a file: the first rows as Kefu reads them, and why others are quarantined."""
+    from kefu import files
+
+    files.check_mapping(mapping, file, sample=sample)
+
+
+# --- in and out ------------------------------------------------------------------------------------------------------
+
+
+def _instant(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        raise KefuError(
+            f"{text!r} is no time.", expected="one like 2026-03-31T16:00Z", where="--as-of"
+        ) from None
+    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+
+
+def _day(text: str | None, where: str) -> date | None:
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise KefuError(f"{text!r} is no day.", expected="one like 2026-03-31", where=where) from None
+
+
+def _print_rows(names: list[str], rows: list[dict[str, Any]], output: Format) -> None:
+    if output is Format.json:
+        print(
+            json.dumps(
+                [{name: row[name] for name in names} for row in rows],
+                ensure_ascii=False,
+                default=str,
+                indent=2,
+            )
+        )
+    elif output is Format.csv:
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(names)
+        writer.writerows([row[name] for name in names] for row in rows)
+    else:
+        from rich.console import Console
+        from rich.table import Table
+
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for name in names:
+            numeric = any(isinstance(row[name], int | float) for row in rows)
+            table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+        for row in rows:
+            table.add_row(*(_shown(name, row) for name in names))
+        console = Console()
+        # A pipe has no width of its own: lines must not be cut there.
+        Console(width=console.width if console.is_terminal else 500).print(table)
+
+
+def _shown(name: str, row: dict[str, Any]) -> str:
+    value = row[name]
+    if value is None:
+        return "–"
+    if name in ("value", "low", "high") and isinstance(value, float):
+        return (
+            f"{100 * value:.1f} %"
+            if row["unit"] == "percent"
+            else f"{value:,.10g}"
+            if value == int(value)
+            else f"{value:,.3f}"
+        )
+    if isinstance(value, float):
+        return f"{value:g}"
+    return f"{value:,}" if isinstance(value, int) and name != "version" else str(value)
+
+
+if __name__ == "__main__":
+    main()

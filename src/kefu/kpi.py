@@ -1,0 +1,145 @@
+"""``kefu kpi``: the value of a KPI, with its parts and its doubt, from what is published."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from kefu import catalogue, warehouse
+from kefu.catalogue import DIMENSION_COLUMNS, GRAINS, Kpi
+from kefu.errors import KefuError
+from kefu.settings import Settings
+
+# The period a day belongs to, and its last day.
+_PERIODS = {
+    "day": ("service_date", "service_date"),
+    "week": (
+        "cast(date_trunc('week', service_date) as date)",
+        "cast(date_trunc('week', service_date) as date) + 6",
+    ),
+    "month": (
+        "cast(date_trunc('month', service_date) as date)",
+        "cast(date_trunc('month', service_date) + interval '1 month' as date) - 1",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked: a KPI over reporting days (both ends included; None = as far as there is data)."""
+
+    kpi: str
+    first: date | None = None
+    last: date | None = None
+    grain: str = "total"
+    by: tuple[str, ...] = ()
+    source: str | None = None
+    profile: str = catalogue.PROFILE
+
+
+def columns(by: Sequence[str]) -> list[str]:
+    """The columns of an answer, in order."""
+    return [
+        "kpi", "profile", "version", "from", "to", *by,
+        "value", "numerator", "denominator", "n", "low", "high", "unit",
+    ]  # fmt: skip
+
+
+def ask(settings: Settings, question: Question) -> list[dict[str, Any]]:
+    """The rows that answer: one a period and combination of dimension values, keys as `columns` says.
+
+    Shares are 0 to 1, durations seconds; counts are ints, everything else floats; low and high are the ends of the
+    95 % interval, None for full counts. Raises KefuError: unknown KPI, grain, dimension or profile; nothing published.
+    """
+    kpi = catalogue.get(settings.project, question.kpi)
+    _validate(kpi, question)
+    query, values = _query(kpi, question)
+    with warehouse.connect(settings, "analyst") as connection:
+        try:
+            cursor = connection.execute(query, values)
+        except psycopg.errors.UndefinedTable as error:
+            raise KefuError(
+                "Nothing has been published yet.",
+                do="Run `kefu run`, or `kefu demo` for an invented centre.",
+            ) from error
+        rows = cursor.fetchall()
+    names = ["from", "to", *question.by, "value", "numerator", "denominator", "n", "low", "high"]
+    return [
+        {
+            "kpi": kpi.id,
+            "profile": question.profile,
+            "version": kpi.version,
+            **{name: _plain(value) for name, value in zip(names, row, strict=True)},
+            "unit": kpi.unit,
+        }
+        for row in rows
+    ]
+
+
+def _validate(kpi: Kpi, question: Question) -> None:
+    if question.grain not in GRAINS:
+        raise KefuError(f"There is no grain {question.grain!r}.", expected=f"one of {', '.join(GRAINS)}")
+    if unknown := [name for name in question.by if name not in kpi.dimensions]:
+        raise KefuError(
+            f"{kpi.id} cannot be split by {', '.join(unknown)}.",
+            expected=f"of {', '.join(kpi.dimensions)}",
+        )
+    if len(set(question.by)) < len(question.by):
+        raise KefuError("A dimension is named twice.", found=",".join(question.by))
+    if question.profile != kpi.profile:
+        raise KefuError(f"{kpi.id} has no profile {question.profile!r}.", expected=kpi.profile)
+    if question.first and question.last and question.first > question.last:
+        raise KefuError(
+            "The period ends before it begins.", found=f"from {question.first} to {question.last}"
+        )
+
+
+def _query(kpi: Kpi, question: Question) -> tuple[sql.Composed, dict[str, Any]]:
+    dimensions = [sql.Identifier(DIMENSION_COLUMNS[name]) for name in question.by]
+    if question.grain == "total":
+        start = sql.SQL("coalesce(%(first)s::date, min(service_date))")
+        end = sql.SQL("coalesce(%(last)s::date, max(service_date))")
+        grouped = list(dimensions)
+    else:
+        period, finish = (sql.SQL(text) for text in _PERIODS[question.grain])
+        start = sql.SQL("greatest({}, %(first)s::date)").format(period)
+        end = sql.SQL("least({}, %(last)s::date)").format(finish)
+        grouped = [period, finish, *dimensions]
+    query = sql.SQL("""
+        select {start}, {end}, {dimensions}
+            {value}, {numerator}, {denominator}, {n}, {low}, {high}
+        from kpis.{table}
+        where
+            (%(first)s::date is null or service_date >= %(first)s::date)
+            and (%(last)s::date is null or service_date <= %(last)s::date)
+            and (%(source)s::text is null or source = %(source)s::text)
+        {grouping}
+        having count(*) > 0
+        order by {order}
+    """).format(
+        start=start,
+        end=end,
+        dimensions=sql.SQL("").join(sql.SQL("{}, ").format(name) for name in dimensions),
+        value=sql.SQL(kpi.value_sql),
+        numerator=sql.SQL(kpi.numerator_sql),
+        denominator=sql.SQL(kpi.denominator_sql),
+        n=sql.SQL(kpi.n_sql),
+        low=sql.SQL(kpi.low_sql or "null"),
+        high=sql.SQL(kpi.high_sql or "null"),
+        table=sql.Identifier(kpi.table),
+        grouping=sql.SQL("group by {}").format(sql.SQL(", ").join(grouped)) if grouped else sql.SQL(""),
+        order=sql.SQL(", ").join([sql.SQL("1"), *dimensions]),
+    )
+    return query, {"first": question.first, "last": question.last, "source": question.source}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    return value

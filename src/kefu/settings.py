@@ -1,0 +1,238 @@
+"""The configuration: ``kefu.toml`` for what is on and how, the environment (or ``.env``) for secrets.
+
+Read once, validated as a whole: every problem of the file is in one message. ``KEFU_CONFIG`` names the file
+(default ``kefu.toml`` in the working directory), ``KEFU_HOME`` the folder that holds all state (default
+``.kefu`` beside it), so several warehouses live side by side.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from kefu.errors import KefuError
+
+SOURCE_NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
+RESERVED_SOURCE_NAMES = {"kefu"}  # the word of our own control tables
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Name(_Model):
+    """A name in both languages."""
+
+    en: str
+    zh: str
+
+
+class Parameters(_Model):
+    """The edge rules, each named; the codes are those of docs/kpis.md."""
+
+    target_answer_seconds: int = Field(
+        20, ge=0, description="Service level: answered within this many seconds."
+    )
+    short_abandon_seconds: int = Field(5, ge=0, description="E01, voice: a shorter wait is a short abandon.")
+    short_abandon_seconds_chat: int = Field(10, ge=0, description="E01, chat and messaging.")
+    reopen_window_days: int = Field(14, ge=0, description="T06: a later reopen does not count.")
+    thanks_window_seconds: int = Field(
+        3600,
+        ge=0,
+        description="E04: a reopen solved again within this time without an agent's reply is none.",
+    )
+    survey_window_days: int = Field(7, ge=0, description="E07: later answers to an invitation do not count.")
+    minimum_n: int = Field(10, ge=1, description="E18: below it dashboards hide the value.")
+
+
+class Team(_Model):
+    """One team of the organisation and what each source calls it."""
+
+    id: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    name: Name
+    members: dict[str, list[str]] = {}
+
+
+class Warehouse(_Model):
+    """Where the warehouse is. Without ``host`` Kefu runs its own Postgres under KEFU_HOME."""
+
+    host: str | None = None
+    port: int = Field(5432, ge=1, le=65535)
+    database: str = "kefu"
+    admin: str = Field(
+        "postgres", description="May create roles and schemas; password in KEFU_WAREHOUSE_PASSWORD."
+    )
+
+
+class SourceSettings(_Model):
+    """One ``[sources.<name>]``: the kind's own options stay untouched until its module validates them."""
+
+    name: str
+    kind: str
+    enabled: bool = True
+    options: dict[str, Any] = {}
+
+
+class Settings(_Model):
+    """Everything Kefu is told, validated."""
+
+    config: Path
+    home: Path
+    project: Path
+    reporting_zone: str = "UTC"
+    languages: tuple[str, ...] = ("en", "zh")
+    parameters: Parameters = Parameters()
+    teams: tuple[Team, ...] = ()
+    warehouse: Warehouse = Warehouse()
+    sources: dict[str, SourceSettings] = {}
+
+    @field_validator("reporting_zone")
+    @classmethod
+    def _known_zone(cls, zone: str) -> str:
+        if zone not in available_timezones():
+            raise ValueError(f"{zone!r} is no IANA time zone; one looks like 'Asia/Shanghai'")
+        ZoneInfo(zone)
+        return zone
+
+    @field_validator("languages")
+    @classmethod
+    def _known_languages(cls, languages: tuple[str, ...]) -> tuple[str, ...]:
+        if not languages or set(languages) - {"en", "zh"}:
+            raise ValueError("choose from 'en' and 'zh', at least one")
+        return languages
+
+    @model_validator(mode="after")
+    def _one_team_a_member(self) -> Settings:
+        owner: dict[tuple[str, str], str] = {}
+        for team in self.teams:
+            for source, members in team.members.items():
+                for member in members:
+                    other = owner.setdefault((source, member), team.id)
+                    if other != team.id:
+                        raise ValueError(f"{source} {member!r} is in two teams: {other} and {team.id}")
+        return self
+
+    def enabled_sources(self) -> list[SourceSettings]:
+        """The sources that are on, in the order of the file."""
+        return [source for source in self.sources.values() if source.enabled]
+
+    def source(self, name: str) -> SourceSettings:
+        """The settings of one source; KefuError names the sources there are."""
+        if name not in self.sources:
+            raise KefuError(
+                f"There is no source called {name!r}.",
+                expected=f"one of: {', '.join(self.sources) or '(none configured)'}",
+                where=str(self.config),
+                do=f"Add [sources.{name}] there (docs/add-a-source.md), or correct the name.",
+            )
+        return self.sources[name]
+
+    def secret(self, name: str, *, needed_by: str) -> str:
+        """A secret from the environment, else from ``.env`` beside the configuration. Never stored, never printed.
+
+        Raises KefuError naming every place that was looked at.
+        """
+        value = os.environ.get(name) or read_dotenv(self.config.parent / ".env").get(name)
+        if not value:
+            raise KefuError(
+                f"{needed_by}: {name} is not set.",
+                where=f"looked in the environment and in {self.config.parent / '.env'}",
+                do="Set it in one of them (see .env.example).",
+            )
+        return value
+
+
+def read_dotenv(path: Path) -> dict[str, str]:
+    """The variables of a ``.env`` file; empty if there is none."""
+    if not path.exists():
+        return {}
+    from dotenv import dotenv_values
+
+    return {name: value for name, value in dotenv_values(path).items() if value}
+
+
+def project_root() -> Path:
+    """The checkout this package runs from: dags/, dbt_project/, superset/ are there."""
+    return Path(os.environ.get("KEFU_PROJECT") or Path(__file__).resolve().parents[2])
+
+
+def load_settings(config: Path | None = None, home: Path | None = None) -> Settings:
+    """Read and validate the configuration.
+
+    Raises KefuError with all problems of the file in one message.
+    """
+    path = (config or Path(os.environ.get("KEFU_CONFIG") or "kefu.toml")).expanduser().absolute()
+    if not path.is_file():
+        raise KefuError(
+            "There is no configuration.",
+            expected=f"a file {path}",
+            do="Run where a kefu.toml is, or name one: KEFU_CONFIG=/somewhere/kefu.toml.",
+        )
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise KefuError("The configuration is not valid TOML.", found=str(error), where=str(path)) from error
+
+    where = home or Path(os.environ.get("KEFU_HOME") or path.parent / ".kefu")
+    problems: list[str] = []
+    sources = {}
+    for name, options in (raw.pop("sources", None) or {}).items():
+        if not SOURCE_NAME.fullmatch(name) or name in RESERVED_SOURCE_NAMES:
+            problems.append(f"sources.{name}: a name is a lower-case word such as 'zendesk', and not 'kefu'")
+            continue
+        if not isinstance(options, dict):
+            problems.append(f"sources.{name}: expected a table, found {options!r}")
+            continue
+        options = dict(options)
+        kind, enabled = options.pop("kind", name), options.pop("enabled", True)
+        try:
+            sources[name] = SourceSettings(name=name, kind=kind, enabled=enabled, options=options)
+        except ValidationError as error:
+            problems += _explain(error, f"sources.{name}.")
+    try:
+        settings = Settings(
+            **raw,
+            config=path,
+            home=where.expanduser().absolute(),
+            project=project_root(),
+            sources=sources,
+        )
+    except ValidationError as error:
+        problems += _explain(error)
+    if problems:
+        raise KefuError(
+            f"The configuration has {len(problems)} problem{'s' if len(problems) > 1 else ''}:\n"
+            + "\n".join(f"  - {problem}" for problem in problems),
+            where=str(path),
+            do="Correct them; every setting is explained in the kefu.toml of the project.",
+        )
+    return settings
+
+
+def _explain(error: ValidationError, prefix: str = "") -> list[str]:
+    lines = []
+    for problem in error.errors():
+        name = prefix + ".".join(str(part) for part in problem["loc"])
+        message = problem["msg"].removeprefix("Value error, ")
+        found = "" if problem["type"] in ("missing", "value_error") else f" (found {problem['input']!r})"
+        lines.append(f"{name}: {message}{found}" if name else message)
+    return lines
+
+
+def validate_options(source: SourceSettings, model: type[BaseModel], where: Path) -> BaseModel:
+    """The options of a source as its kind's model sees them; KefuError lists all problems."""
+    try:
+        return model.model_validate(source.options)
+    except ValidationError as error:
+        problems = _explain(error, f"sources.{source.name}.")
+        raise KefuError(
+            f"The settings of source {source.name!r} have {len(problems)} problem{'s' if len(problems) > 1 else ''}:\n"
+            + "\n".join(f"  - {problem}" for problem in problems),
+            where=str(where),
+        ) from error

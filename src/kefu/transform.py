@@ -1,0 +1,214 @@
+"""Runs dbt, a layer or all of it in one call, into the slot of the build under way, and says what each model did.
+
+dbt runs as a process of its own: a killed task takes it along, and nothing of it lingers here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from kefu import control, warehouse
+from kefu.control import Build
+from kefu.errors import KefuError
+from kefu.settings import Settings
+
+# A layer is what one dbt call builds; staging are views and goes with what reads it.
+LAYERS: dict[str, tuple[str, ...]] = {
+    "canonical": ("path:models/staging", "path:models/canonical"),
+    "marts": ("path:seeds", "path:models/marts"),
+    "kpis": ("path:models/kpis",),
+}
+EXAMPLES = 5  # rows shown of a failed test
+
+
+@dataclass(frozen=True)
+class Node:
+    """What dbt did with one model, seed or test. ``rows_built`` is None where the adapter does not say."""
+
+    model: str
+    kind: str
+    layer: str
+    status: str
+    rows_built: int | None
+    seconds: float
+    message: str | None
+
+
+@dataclass(frozen=True)
+class BuildReport:
+    """The nodes of one dbt call."""
+
+    build: Build
+    nodes: tuple[Node, ...]
+    seconds: float
+
+    def count(self, kind: str) -> int:
+        """How many nodes of a kind (model, seed, test) were run."""
+        return sum(node.kind == kind for node in self.nodes)
+
+
+def build(
+    settings: Settings,
+    current: Build,
+    layers: Iterable[str] = tuple(LAYERS),
+    progress: Callable[[str], None] = lambda line: None,
+) -> BuildReport:
+    """Build and test the layers in the slot of ``current``.
+
+    Raises KefuError naming every failed model and test, with example rows of the tests.
+    """
+    names = list(layers)
+    if unknown := set(names) - set(LAYERS):
+        raise KefuError(
+            f"There is no layer {', '.join(sorted(unknown))}.", expected=f"of {', '.join(LAYERS)}"
+        )
+    select = [path for name in names for path in LAYERS[name]]
+    target = settings.home / "dbt" / f"slot_{current.slot}"
+    results = target / "run_results.json"
+    results.unlink(missing_ok=True)
+    status, output = run_dbt(
+        settings,
+        current.slot,
+        ["build", "--select", *select, "--indirect-selection", "buildable"],
+        progress,
+    )
+    if not results.exists():
+        raise KefuError(
+            "dbt did not get as far as running a model.",
+            found="\n".join(output[-15:]),
+            where=str(settings.home / "logs" / "dbt.log"),
+        )
+    nodes, failures, seconds = _read(results, target / "manifest.json")
+    control.record_models(settings, current, [asdict(node) for node in nodes])
+    if status != 0 or failures:
+        raise _failed(settings, failures)
+    return BuildReport(current, nodes, seconds)
+
+
+def run_dbt(
+    settings: Settings,
+    slot: str,
+    arguments: list[str],
+    progress: Callable[[str], None] = lambda line: None,
+) -> tuple[int, list[str]]:
+    """Run a dbt command against a slot; its exit status and the lines it printed."""
+    project = settings.project / "dbt_project"
+    (settings.home / "logs").mkdir(parents=True, exist_ok=True)
+    command = [
+        str(Path(sys.executable).with_name("dbt")),
+        "--no-use-colors",
+        "--log-path",
+        str(settings.home / "logs"),
+        *arguments,
+        "--project-dir",
+        str(project),
+        "--profiles-dir",
+        str(project),
+        "--target",
+        f"slot_{slot}",
+        "--target-path",
+        str(settings.home / "dbt" / f"slot_{slot}"),
+    ]
+    lines: list[str] = []
+    with subprocess.Popen(
+        command,
+        env=environment(settings),
+        cwd=project,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        try:
+            for line in process.stdout:
+                lines.append(line.rstrip())
+                progress(lines[-1])
+        except BaseException:
+            process.terminate()
+            raise
+    return process.returncode, lines
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """The environment in which dbt and MetricFlow find the warehouse."""
+    host, port = warehouse.address(settings)
+    foreign = {"PYTHONDONTWRITEBYTECODE"}  # where it is set every start compiles anew
+    return {
+        **{name: value for name, value in os.environ.items() if name not in foreign},
+        "KEFU_DBT_HOST": host,
+        "KEFU_DBT_PORT": str(port),
+        "KEFU_DBT_DATABASE": settings.warehouse.database,
+        "KEFU_DBT_USER": warehouse.user(settings, "transformer"),
+        "KEFU_DBT_PASSWORD": warehouse.password(settings, "transformer"),
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+        "DO_NOT_TRACK": "1",
+    }
+
+
+def _read(results: Path, manifest: Path) -> tuple[tuple[Node, ...], list[dict[str, Any]], float]:
+    found = json.loads(results.read_text(encoding="utf-8"))
+    nodes = json.loads(manifest.read_text(encoding="utf-8"))["nodes"]
+    listed, failures = [], []
+    for result in found["results"]:
+        node = nodes[result["unique_id"]]
+        path = Path(node["original_file_path"]).parts
+        rows = result["adapter_response"].get("rows_affected")
+        listed.append(
+            Node(
+                model=node["name"],
+                kind=node["resource_type"],
+                layer=path[1] if path[0] == "models" else path[0],
+                status=result["status"],
+                rows_built=rows if isinstance(rows, int) and rows >= 0 else None,
+                seconds=result["execution_time"],
+                message=result["message"],
+            )
+        )
+        if result["status"] in ("error", "fail", "runtime error"):
+            failures.append(
+                {
+                    "name": node["name"],
+                    "kind": node["resource_type"],
+                    "message": result["message"],
+                    "sql": result.get("compiled_code") or node.get("compiled_code"),
+                    "description": node.get("description") or "",
+                }
+            )
+    return tuple(listed), failures, found["elapsed_time"]
+
+
+def _failed(settings: Settings, failures: list[dict[str, Any]]) -> KefuError:
+    lines = []
+    for failure in failures:
+        lines.append(
+            f"  - {failure['kind']} {failure['name']}: {' '.join((failure['message'] or '').split())}"
+        )
+        if failure["kind"] == "test" and failure["sql"]:
+            lines += [f"      {row}" for row in _examples(settings, failure["sql"])]
+    return KefuError(
+        f"The build failed: {len(failures)} of its models and tests.\n" + "\n".join(lines),
+        where=str(settings.home / "logs" / "dbt.log"),
+        do="Readers keep the last good build. Correct the cause and run `kefu build` again.",
+    )
+
+
+def _examples(settings: Settings, sql: str) -> list[str]:
+    """A few of the rows a failed test found, as text."""
+    import psycopg
+
+    try:
+        with warehouse.connect(settings, "transformer") as connection:
+            cursor = connection.execute(f"select * from ({sql}) as failed limit {EXAMPLES}".encode())
+            names = [column.name for column in cursor.description or ()]
+            return [
+                ", ".join(f"{name}={value}" for name, value in zip(names, row, strict=True)) for row in cursor
+            ]
+    except psycopg.Error:
+        return []  # what the test reads may itself have failed; its message says so
