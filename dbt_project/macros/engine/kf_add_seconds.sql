@@ -1,0 +1,5 @@
+{% macro kf_add_seconds(timestamp, seconds) -%}{{ return(adapter.dispatch('kf_add_seconds')(timestamp, seconds)) }}{%- endmacro %}
+
+{% macro postgres__kf_add_seconds(timestamp, seconds) -%}
+    ({{ timestamp }} + ({{ seconds }}) * interval '1 second')
+{%- endmacro %}

@@ -1,0 +1,44 @@
+with
+
+build as (
+
+    select * from {{ ref('stg_kefu__build') }}
+
+),
+
+invitations as (
+
+    select * from {{ ref('canonical_survey_invitations') }}
+
+),
+
+answered as (
+
+    select distinct invitation_id
+    from {{ ref('fct_survey_responses') }}
+    where invitation_id is not null and (is_counted or not_counted_reason = 'superseded')
+
+)
+
+select
+    invitations.invitation_id,
+    invitations.source,
+    invitations.survey_id,
+    invitations.customer_id,
+    invitations.agent_id,
+    invitations.team_id,
+    invitations.ticket_id,
+    invitations.interaction_id,
+    invitations.channel,
+    coalesce(invitations.segment, 'none') as segment,
+    invitations.status,
+    invitations.status = 'delivered' as is_delivered,
+    invitations.status = 'delivered' and answered.invitation_id is not null as is_answered,
+    invitations.sent_at,
+    {{ kf_local_date('invitations.sent_at') }} as service_date
+
+from invitations
+cross join build
+left join answered on invitations.invitation_id = answered.invitation_id
+
+where invitations.sent_at <= build.as_of_at

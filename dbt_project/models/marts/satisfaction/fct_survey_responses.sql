@@ -1,0 +1,99 @@
+-- One row per answer to one question, and whether it counts.
+with
+
+build as (
+
+    select * from {{ ref('stg_kefu__build') }}
+
+),
+
+responses as (
+
+    select * from {{ ref('canonical_survey_responses') }}
+
+),
+
+invitations as (
+
+    select
+        invitation_id,
+        sent_at
+
+    from {{ ref('canonical_survey_invitations') }}
+
+),
+
+scales as (
+
+    select * from {{ ref('dim_scale') }}
+
+),
+
+judged as (
+
+    select
+        responses.*,
+        scales.score,
+        scales.box,
+        scales.nps_group,
+        case
+            when not responses.is_complete then 'incomplete'
+            when responses.answer is null then 'no_answer'
+            when responses.metric in ('csat', 'nps', 'ces') and scales.scale_id is null then 'off_scale'
+            when
+                {{ kf_seconds_between('invitations.sent_at', 'responses.responded_at') }} > build.survey_window_days * 86400
+                then 'late'
+        end as unfit_reason,
+        {{ kf_local_date('responses.responded_at') }} as service_date
+
+    from responses
+    cross join build
+    left join invitations on responses.invitation_id = invitations.invitation_id
+    left join scales
+        on
+            responses.scale_id = scales.scale_id
+            and responses.answer = scales.answer
+
+    where responses.responded_at <= build.as_of_at
+
+),
+
+ranked as (
+
+    select
+        judged.*,
+        -- E07: of several answers to one invitation the last that is fit counts
+        row_number() over (
+            partition by coalesce(invitation_id, response_id), question_id, unfit_reason is null
+            order by responded_at desc, response_id desc
+        ) as from_last
+
+    from judged
+
+)
+
+select
+    response_id,
+    source,
+    question_id,
+    invitation_id,
+    survey_id,
+    metric,
+    scale_id,
+    answer,
+    score,
+    box,
+    nps_group,
+    customer_id,
+    agent_id,
+    team_id,
+    ticket_id,
+    interaction_id,
+    channel,
+    coalesce(segment, 'none') as segment,
+    coalesce(unfit_reason, case when from_last > 1 then 'superseded' end) as not_counted_reason,
+    unfit_reason is null and from_last = 1 as is_counted,
+    responded_at,
+    service_date
+
+from ranked

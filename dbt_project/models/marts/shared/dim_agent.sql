@@ -1,0 +1,7 @@
+select
+    agent_id,
+    source,
+    agent,
+    is_active
+
+from {{ ref('canonical_agents') }}

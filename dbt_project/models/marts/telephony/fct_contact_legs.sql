@@ -1,0 +1,58 @@
+-- One row per agent leg: what one agent did for one contact. Legs still running, or cut off in the log, have no talk.
+with
+
+contacts as (
+
+    select * from {{ ref('fct_contacts') }}
+
+),
+
+segments as (
+
+    select * from {{ ref('canonical_interaction_segments') }}
+
+),
+
+legs as (
+
+    select
+        interaction_id,
+        leg_number,
+        min(queue_id) filter (where segment_type = 'talk') as queue_id,
+        min(team_id) filter (where segment_type = 'talk') as team_id,
+        min(agent_id) filter (where segment_type = 'talk') as agent_id,
+        min(outcome) filter (where segment_type = 'talk') as outcome,
+        min(started_at) filter (where segment_type = 'talk') as started_at,
+        cast(sum(duration_seconds) filter (where segment_type = 'talk') as bigint) as talk_seconds,
+        cast(sum(duration_seconds) filter (where segment_type = 'hold') as bigint) as hold_seconds,
+        cast(sum(duration_seconds) filter (where segment_type = 'wrap') as bigint) as wrap_seconds
+
+    from segments
+
+    where leg_number is not null
+
+    group by interaction_id, leg_number
+
+)
+
+select
+    legs.interaction_id || '-' || legs.leg_number as leg_id,
+    legs.interaction_id,
+    legs.leg_number,
+    contacts.source,
+    contacts.channel,
+    contacts.direction,
+    coalesce(legs.queue_id, 'none') as queue_id,
+    coalesce(legs.team_id, 'none') as team_id,
+    legs.agent_id,
+    legs.outcome,
+    legs.talk_seconds,
+    legs.hold_seconds,
+    legs.wrap_seconds,
+    legs.talk_seconds + coalesce(legs.hold_seconds, 0) + coalesce(legs.wrap_seconds, 0) as handle_seconds,
+    legs.started_at,
+    contacts.service_date,
+    contacts.service_hour
+
+from legs
+inner join contacts on legs.interaction_id = contacts.interaction_id

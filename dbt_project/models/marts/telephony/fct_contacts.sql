@@ -1,0 +1,104 @@
+-- One row per contact on a live channel. The wait is that of the customer until an agent first answered, over every
+-- queue visited before; waits after a transfer belong to the queue, not to the contact.
+with
+
+build as (
+
+    select * from {{ ref('stg_kefu__build') }}
+
+),
+
+interactions as (
+
+    select * from {{ ref('canonical_interactions') }}
+
+),
+
+segments as (
+
+    select
+        interaction_id,
+        sequence,
+        segment_type,
+        outcome,
+        team_id,
+        agent_id,
+        duration_seconds,
+        min(case when segment_type = 'queue' and outcome = 'answered' then sequence end) over (
+            partition by interaction_id
+        ) as answered_sequence
+
+    from {{ ref('canonical_interaction_segments') }}
+
+),
+
+measured as (
+
+    select
+        interaction_id,
+        cast(sum(duration_seconds) filter (
+            where segment_type = 'queue' and sequence <= coalesce(answered_sequence, sequence)
+        ) as bigint) as wait_seconds,
+        min(team_id) filter (where sequence = answered_sequence) as answering_team_id,
+        min(agent_id) filter (where sequence = answered_sequence) as first_agent_id,
+        count(*) filter (where segment_type = 'talk') as agent_legs,
+        count(*) filter (where segment_type = 'talk' and outcome = 'transferred') as transferred_legs
+
+    from segments
+
+    group by interaction_id
+
+),
+
+joined as (
+
+    select
+        interactions.*,
+        measured.wait_seconds,
+        coalesce(measured.answering_team_id, interactions.team_id) as contact_team_id,
+        measured.first_agent_id,
+        coalesce(measured.agent_legs, 0) as agent_legs,
+        greatest(coalesce(measured.transferred_legs, 0), interactions.reported_transfers) as transfers,
+        case
+            when interactions.channel in ('chat', 'messaging') then build.short_abandon_seconds_chat
+            else build.short_abandon_seconds
+        end as short_abandon_seconds,
+        build.target_answer_seconds,
+        {{ kf_local_from_utc('interactions.started_at', 'build.reporting_zone') }} as started_local
+
+    from interactions
+    cross join build
+    left join measured on interactions.interaction_id = measured.interaction_id
+
+    where interactions.started_at <= build.as_of_at
+
+)
+
+select
+    interaction_id,
+    source,
+    channel,
+    direction,
+    customer_id,
+    coalesce(first_queue_id, 'none') as queue_id,
+    contact_team_id as team_id,
+    first_agent_id as agent_id,
+    outcome,
+    direction = 'inbound' and queue_visits > 0 as is_offered,
+    outcome = 'answered' as is_answered,
+    outcome = 'abandoned' as is_abandoned,
+    -- E01: nobody could have answered; its own outcome, out of the denominators
+    coalesce(outcome = 'abandoned' and wait_seconds < short_abandon_seconds, false) as is_short_abandoned,
+    coalesce(outcome = 'answered' and wait_seconds <= target_answer_seconds, false) as is_answered_in_target,
+    wait_seconds,
+    agent_legs,
+    transfers,
+    has_transfer_record,
+    queue_visits,
+    started_at,
+    queued_at,
+    ended_at,
+    cast(started_local as date) as service_date,
+    {{ kf_hour('started_local') }} as service_hour
+
+from joined

@@ -1,0 +1,181 @@
+with
+
+events as (
+
+    select * from {{ ref('stg_asterisk__queue_events') }}
+
+),
+
+wrap_ups as (
+
+    select * from {{ ref('stg_asterisk__wrap_ups') }}
+
+),
+
+-- Wrap-up is a site's own convention in this log: where nobody ever logs it, it is unknown, not zero.
+wrap_up_record as (
+
+    select count(*) > 0 as has_wrap_ups from wrap_ups
+
+),
+
+visits as (
+
+    select
+        callid,
+        visit_number,
+        min(queue) as queue,
+        min(occurred_at) as first_seen_at,
+        min(occurred_at) filter (where event = 'ENTERQUEUE') as entered_at,
+        min(occurred_at) filter (where event = 'CONNECT') as connected_at,
+        min(agent) filter (where event = 'CONNECT') as agent,
+        min(data1) filter (where event = 'CONNECT') as held_for,
+        min(event) filter (where event in ('ABANDON', 'EXITWITHTIMEOUT', 'EXITWITHKEY', 'EXITEMPTY')) as left_by,
+        min(occurred_at) filter (where event in ('ABANDON', 'EXITWITHTIMEOUT', 'EXITWITHKEY', 'EXITEMPTY')) as left_at,
+        min(data3) filter (where event in ('ABANDON', 'EXITWITHTIMEOUT')) as left_after,
+        min(event) filter (
+            where event in ('COMPLETEAGENT', 'COMPLETECALLER', 'BLINDTRANSFER', 'ATTENDEDTRANSFER', 'TRANSFER')
+        ) as talk_ended_by,
+        min(occurred_at) filter (
+            where event in ('COMPLETEAGENT', 'COMPLETECALLER', 'BLINDTRANSFER', 'ATTENDEDTRANSFER', 'TRANSFER')
+        ) as talk_ended_at,
+        min(data2) filter (where event in ('COMPLETEAGENT', 'COMPLETECALLER')) as talked_for
+
+    from events
+
+    group by callid, visit_number
+
+),
+
+timed as (
+
+    select
+        callid,
+        visit_number,
+        queue,
+        agent,
+        left_by,
+        talk_ended_by,
+        talk_ended_at,
+        connected_at,
+        -- the log's own figures, as the phone system measured them; the stamps where it gives none
+        case when {{ kf_matches('held_for', '^[0-9]+$') }} then cast(held_for as bigint) end as held_seconds,
+        case when {{ kf_matches('left_after', '^[0-9]+$') }} then cast(left_after as bigint) end as left_after_seconds,
+        case when {{ kf_matches('talked_for', '^[0-9]+$') }} then cast(talked_for as bigint) end as talked_seconds,
+        coalesce(entered_at, first_seen_at) as queued_at,
+        coalesce(connected_at, left_at) as left_queue_at
+
+    from visits
+
+    where entered_at is not null or connected_at is not null or left_at is not null
+
+),
+
+segments as (
+
+    select
+        callid,
+        visit_number,
+        1 as step,
+        cast(null as bigint) as leg_number,
+        'queue' as segment_type,
+        case
+            when connected_at is not null then 'answered'
+            when left_by = 'ABANDON' then 'abandoned'
+            when left_by in ('EXITWITHTIMEOUT', 'EXITWITHKEY') then 'overflowed'
+            when left_by = 'EXITEMPTY' then 'closed'
+            else 'unfinished'
+        end as outcome,
+        queue,
+        agent,
+        queued_at as started_at,
+        left_queue_at as ended_at,
+        coalesce(held_seconds, left_after_seconds, {{ kf_seconds_between('queued_at', 'left_queue_at') }}) as duration_seconds
+    from timed
+
+    union all
+
+    select
+        callid,
+        visit_number,
+        0 as step,
+        cast(null as bigint) as leg_number,
+        'alert' as segment_type,
+        'not_answered' as outcome,
+        queue,
+        agent,
+        {{ kf_add_seconds('occurred_at', '-cast(data1 as bigint) / 1000') }} as started_at,
+        occurred_at as ended_at,
+        cast(data1 as bigint) / 1000 as duration_seconds
+    from events
+    where event = 'RINGNOANSWER' and {{ kf_matches('data1', '^[0-9]+$') }}
+
+    union all
+
+    select
+        callid,
+        visit_number,
+        2 as step,
+        cast(visit_number as bigint) as leg_number,
+        'talk' as segment_type,
+        case
+            when talk_ended_by in ('BLINDTRANSFER', 'ATTENDEDTRANSFER', 'TRANSFER') then 'transferred'
+            when talk_ended_by is not null then 'completed'
+            else 'unfinished'
+        end as outcome,
+        queue,
+        agent,
+        connected_at as started_at,
+        talk_ended_at as ended_at,
+        coalesce(talked_seconds, {{ kf_seconds_between('connected_at', 'talk_ended_at') }}) as duration_seconds
+    from timed
+    where connected_at is not null
+
+    union all
+
+    select
+        timed.callid,
+        timed.visit_number,
+        3 as step,
+        cast(timed.visit_number as bigint) as leg_number,
+        'wrap' as segment_type,
+        'completed' as outcome,
+        timed.queue,
+        timed.agent,
+        coalesce(wrap_ups.started_at, timed.talk_ended_at) as started_at,
+        coalesce(wrap_ups.ended_at, timed.talk_ended_at) as ended_at,
+        case
+            when wrap_ups.callid is null then 0
+            else {{ kf_seconds_between('wrap_ups.started_at', 'wrap_ups.ended_at') }}
+        end as duration_seconds
+    from timed
+    cross join wrap_up_record
+    left join wrap_ups
+        on
+            timed.callid = wrap_ups.callid
+            and timed.agent = wrap_ups.agent
+            and timed.talk_ended_at = wrap_ups.talk_ended_at
+    where timed.talk_ended_at is not null and wrap_up_record.has_wrap_ups
+
+)
+
+select
+    'asterisk-' || callid || '-' || visit_number || '-' || segment_type || '-' || row_number() over (
+        partition by callid, visit_number, segment_type order by started_at, agent
+    ) as segment_id,
+    'asterisk-' || callid as interaction_id,
+    'asterisk' as source,
+    cast(row_number() over (
+        partition by callid order by visit_number, step, started_at, agent
+    ) as integer) as sequence,
+    leg_number,
+    segment_type,
+    outcome,
+    'asterisk-' || queue as queue_id,
+    'asterisk-' || queue as source_team_id,
+    'asterisk-' || agent as agent_id,
+    started_at,
+    ended_at,
+    duration_seconds
+
+from segments

@@ -1,0 +1,37 @@
+with
+
+events as (
+
+    select * from {{ ref('stg_asterisk__queue_events') }}
+
+),
+
+calls as (
+
+    select
+        callid,
+        min(occurred_at) as started_at,
+        max(occurred_at) as ended_at,
+        min(nullif(data2, '')) filter (where event = 'ENTERQUEUE') as caller,
+        min(queue) filter (where visit_number = 1) as queue
+
+    from events
+
+    group by callid
+
+)
+
+select
+    'asterisk-' || callid as interaction_id,
+    'asterisk' as source,
+    'voice' as channel,
+    'inbound' as direction,
+    {{ kf_pseudonym('caller') }} as customer_id,
+    'asterisk-' || queue as source_team_id,
+    cast(null as text) as unqueued_outcome,
+    true as has_transfer_record,
+    cast(0 as bigint) as reported_transfers,
+    started_at,
+    ended_at
+
+from calls

@@ -1,0 +1,43 @@
+-- One row per wrap-up: an agent who pauses with the reason "wrapup" directly after a call, until the pause ends.
+with
+
+agent_events as (
+
+    select
+        agent,
+        callid,
+        queue,
+        event,
+        data1,
+        {{ kf_utc('occurred_at') }} as occurred_at,
+        lead(event) over spell as next_event,
+        lead(data1) over spell as next_data1,
+        lead({{ kf_utc('occurred_at') }}) over spell as paused_at,
+        lead(event, 2) over spell as event_after,
+        lead({{ kf_utc('occurred_at') }}, 2) over spell as unpaused_at
+
+    from {{ source('asterisk', 'queue_log') }}
+
+    where
+        event in (
+            'COMPLETEAGENT', 'COMPLETECALLER', 'BLINDTRANSFER', 'ATTENDEDTRANSFER', 'TRANSFER',
+            'CONNECT', 'PAUSE', 'UNPAUSE'
+        )
+
+    window spell as (partition by agent order by occurred_at, file_id, byte_offset)
+
+)
+
+select
+    callid,
+    agent,
+    occurred_at as talk_ended_at,
+    paused_at as started_at,
+    case when event_after = 'UNPAUSE' then unpaused_at end as ended_at
+
+from agent_events
+
+where
+    event in ('COMPLETEAGENT', 'COMPLETECALLER', 'BLINDTRANSFER', 'ATTENDEDTRANSFER', 'TRANSFER')
+    and next_event = 'PAUSE'
+    and lower(next_data1) = 'wrapup'

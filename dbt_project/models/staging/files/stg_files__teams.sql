@@ -1,0 +1,24 @@
+with
+
+teams as (
+
+    select source, coalesce(team, queue) as team_name from {{ source('files', 'calls') }}
+    union
+    select source, team as team_name from {{ source('files', 'tickets') }}
+    union
+    select source, team as team_name from {{ source('files', 'ticket_events') }}
+    union
+    select source, team as team_name from {{ source('files', 'survey_responses') }}
+    union
+    select source, team as team_name from {{ source('files', 'survey_invitations') }}
+
+)
+
+select
+    source || '-' || team_name as source_team_id,
+    source,
+    team_name
+
+from teams
+
+where team_name is not null

@@ -1,0 +1,8 @@
+select
+    source,
+    member as team_name,
+    team_id,
+    team_en,
+    team_zh
+
+from {{ source('kefu', 'teams') }}

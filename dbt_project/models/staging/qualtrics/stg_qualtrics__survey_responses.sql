@@ -1,0 +1,76 @@
+-- One row per answer to one question. Previews, tests and spam are kept in raw only.
+with
+
+responses as (
+
+    select * from {{ source('qualtrics', 'responses') }}
+
+    where status = 0
+
+),
+
+answers as (
+
+    select * from {{ source('qualtrics', 'answers') }}
+
+),
+
+questions as (
+
+    select
+        survey_id,
+        question_id,
+        metric,
+        scale
+
+    from {{ source('qualtrics', 'questions') }}
+
+    where metric is not null
+
+),
+
+invitations as (
+
+    select
+        response_id,
+        min('qualtrics-' || distribution_id || '-' || contact_id) as invitation_id
+
+    from {{ source('qualtrics', 'invitations') }}
+
+    where response_id is not null
+
+    group by response_id
+
+)
+
+select
+    'qualtrics-' || responses.response_id || '-' || answers.question_id as response_id,
+    'qualtrics' as source,
+    answers.question_id,
+    invitations.invitation_id,
+    'qualtrics-' || responses.survey_id as survey_id,
+    questions.metric,
+    questions.scale as scale_id,
+    case
+        when {{ kf_matches('answers.value', '^-?[0-9]+([.][0-9]+)?$') }} then cast(answers.value as decimal(18, 6))
+    end as answer,
+    cast(null as text) as customer_id,
+    'qualtrics-' || responses.agent as agent_id,
+    'qualtrics-' || responses.team as source_team_id,
+    responses.ticket_id,
+    responses.contact_reference as interaction_id,
+    case when responses.contact_reference is not null then 'voice' else 'other' end as channel,
+    cast(null as text) as segment,
+    coalesce(responses.finished, false) as is_complete,
+    {{ kf_utc('responses.recorded_at') }} as responded_at
+
+from responses
+inner join answers
+    on
+        responses.survey_id = answers.survey_id
+        and responses.response_id = answers.response_id
+inner join questions
+    on
+        answers.survey_id = questions.survey_id
+        and answers.question_id = questions.question_id
+left join invitations on responses.response_id = invitations.response_id

@@ -1,0 +1,84 @@
+-- One row per audit event: the comment it brought, if any, and the fields it changed.
+with
+
+source as (
+
+    select * from {{ source('zendesk', 'ticket_events') }}
+
+),
+
+users as (
+
+    select
+        id,
+        role
+
+    from {{ source('zendesk', 'users') }}
+
+),
+
+events as (
+
+    select
+        event_id,
+        min(ticket_id) as ticket_id,
+        min(created_at) as created_at,
+        min(updater_id) as updater_id,
+        min(lower(via)) as via,
+        bool_or(field = 'created') as is_creation,
+        bool_or(field = 'comment') as is_comment,
+        bool_or(field = 'comment' and is_public) as is_public,
+        min(author_id) filter (where field = 'comment') as author_id,
+        min(value) filter (where field = 'status') as to_status,
+        min(coalesce(value, '')) filter (where field = 'group_id') as to_group_id,
+        min(coalesce(value, '')) filter (where field = 'assignee_id') as to_assignee_id,
+        min(value) filter (where field = 'priority') as to_priority
+
+    from source
+
+    group by event_id
+
+),
+
+renamed as (
+
+    select
+        -- ids
+        'zendesk-' || events.event_id as event_id,
+        'zendesk-' || events.ticket_id as ticket_id,
+        'zendesk' as source,
+        cast(events.event_id as bigint) as sequence,
+
+        -- who did it: automation has no user, or says so
+        case
+            when events.via in ('rule', 'trigger', 'automation', 'macro rule') or events.updater_id < 0 then 'bot'
+            when actor.role in ('agent', 'admin') then 'agent'
+            when actor.role is null then 'system'
+            else 'customer'
+        end as actor_kind,
+        case when actor.role in ('agent', 'admin') then 'zendesk-' || actor.id end as actor_id,
+
+        -- what happened
+        events.is_creation,
+        events.is_comment,
+        coalesce(events.is_public, false) as is_public,
+        case when events.to_status is not null then {{ canonical_ticket_status('events.to_status') }} end as to_status,
+        case
+            when events.to_group_id = '' then 'none'
+            when events.to_group_id is not null then 'zendesk-' || events.to_group_id
+        end as to_source_team_id,
+        case
+            when events.to_assignee_id = '' then 'none'
+            when events.to_assignee_id is not null then 'zendesk-' || events.to_assignee_id
+        end as to_agent_id,
+        events.to_priority,
+
+        -- timestamps, all UTC
+        {{ kf_utc('events.created_at') }} as occurred_at
+
+    from events
+    left join users as actor on coalesce(events.author_id, events.updater_id) = actor.id
+
+)
+
+select * from renamed

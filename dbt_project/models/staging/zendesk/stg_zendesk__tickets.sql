@@ -1,0 +1,62 @@
+with
+
+source as (
+
+    select * from {{ source('zendesk', 'tickets') }}
+
+),
+
+users as (
+
+    select
+        id,
+        role
+
+    from {{ source('zendesk', 'users') }}
+
+),
+
+renamed as (
+
+    select
+        -- ids
+        'zendesk-' || source.id as ticket_id,
+        'zendesk' as source,
+        {{ kf_pseudonym("cast(source.requester_id as text)") }} as customer_id,
+        'zendesk-' || source.assignee_id as agent_id,
+        'zendesk-' || source.group_id as source_team_id,
+
+        -- categories
+        {{ canonical_ticket_status('source.status') }} as status,
+        coalesce(source.priority, 'normal') as priority,
+        {{ canonical_channel("coalesce(source.via_channel, 'other')") }} as channel,
+        case when submitter.role in ('agent', 'admin') then 'agent' else 'customer' end as created_by_kind,
+        case
+            when source.status = 'deleted' then 'deleted'
+            when source.tags like '%"closed_by_merge"%' then 'merged'
+            when source.tags like '%"spam"%' then 'spam'
+            when source.tags like '%"test"%' then 'test'
+        end as excluded_reason,
+
+        -- timestamps, all UTC
+        {{ kf_utc('source.created_at') }} as created_at,
+
+        -- what the source keeps a record of
+        true as has_reply_record,
+        true as has_assignment_record,
+        true as has_reopen_record,
+
+        -- its own figures; only sources without an event history need them
+        cast(null as timestamp) as reported_first_replied_at,
+        cast(null as timestamp) as reported_first_solved_at,
+        cast(null as timestamp) as reported_last_solved_at,
+        cast(null as bigint) as reported_agent_replies,
+        cast(null as bigint) as reported_reassignments,
+        cast(null as bigint) as reported_reopens
+
+    from source
+    left join users as submitter on source.submitter_id = submitter.id
+
+)
+
+select * from renamed
