@@ -101,7 +101,9 @@ def _validate(kpi: Kpi, question: Question) -> None:
 
 
 def _query(kpi: Kpi, question: Question) -> tuple[sql.Composed, dict[str, Any]]:
-    dimensions = [sql.Identifier(DIMENSION_COLUMNS[name]) for name in question.by]
+    dimensions: list[sql.Composable] = [sql.Identifier(DIMENSION_COLUMNS[name]) for name in question.by]
+    start: sql.Composable
+    end: sql.Composable
     if question.grain == "total":
         start = sql.SQL("coalesce(%(first)s::date, min(service_date))")
         end = sql.SQL("coalesce(%(last)s::date, max(service_date))")

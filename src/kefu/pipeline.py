@@ -39,7 +39,7 @@ def extract(names: Iterable[str] = (), *, full: bool = False, settings: Settings
 
     settings = settings or load_settings()
     prepare(settings)
-    _each(_chosen(settings, names), "extract", lambda name: load.extract(settings, name, full=full).summary())
+    _each(_chosen(settings, names), "extract", lambda name: str(load.extract(settings, name, full=full, progress=say)))
 
 
 def check_raw(names: Iterable[str] = (), *, settings: Settings | None = None) -> None:

@@ -12,6 +12,14 @@ invitations as (
 
 ),
 
+excluded_tickets as (
+
+    select ticket_id
+    from {{ ref('canonical_tickets') }}
+    where excluded_reason is not null
+
+),
+
 answered as (
 
     select distinct invitation_id
@@ -32,13 +40,17 @@ select
     invitations.channel,
     coalesce(invitations.segment, 'none') as segment,
     invitations.status,
-    invitations.status = 'delivered' as is_delivered,
-    invitations.status = 'delivered' and answered.invitation_id is not null as is_answered,
+    excluded_tickets.ticket_id is not null as is_excluded,
+    invitations.status = 'delivered' and excluded_tickets.ticket_id is null as is_delivered,
+    invitations.status = 'delivered'
+    and excluded_tickets.ticket_id is null
+    and answered.invitation_id is not null as is_answered,
     invitations.sent_at,
     {{ kf_local_date('invitations.sent_at') }} as service_date
 
 from invitations
 cross join build
 left join answered on invitations.invitation_id = answered.invitation_id
+left join excluded_tickets on invitations.ticket_id = excluded_tickets.ticket_id
 
 where invitations.sent_at <= build.as_of_at

@@ -29,14 +29,23 @@ scales as (
 
 ),
 
+excluded_tickets as (
+
+    select ticket_id
+    from {{ ref('canonical_tickets') }}
+    where excluded_reason is not null
+
+),
+
 judged as (
 
     select
         responses.*,
         scales.score,
         scales.box,
-        scales.nps_group,
+        nullif(scales.nps_group, '') as nps_group,
         case
+            when excluded_tickets.ticket_id is not null then 'excluded_ticket'
             when not responses.is_complete then 'incomplete'
             when responses.answer is null then 'no_answer'
             when responses.metric in ('csat', 'nps', 'ces') and scales.scale_id is null then 'off_scale'
@@ -49,6 +58,7 @@ judged as (
     from responses
     cross join build
     left join invitations on responses.invitation_id = invitations.invitation_id
+    left join excluded_tickets on responses.ticket_id = excluded_tickets.ticket_id
     left join scales
         on
             responses.scale_id = scales.scale_id

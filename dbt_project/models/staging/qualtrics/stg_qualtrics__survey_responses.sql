@@ -47,7 +47,12 @@ select
     'qualtrics-' || responses.response_id || '-' || answers.question_id as response_id,
     'qualtrics' as source,
     answers.question_id,
-    invitations.invitation_id,
+    -- a second answer to one invitation is known only by what the survey passes along
+    coalesce(
+        'qualtrics-' || {{ kf_json('responses.embedded', 'distribution_id') }}
+        || '-' || {{ kf_json('responses.embedded', 'contact_id') }},
+        invitations.invitation_id
+    ) as invitation_id,
     'qualtrics-' || responses.survey_id as survey_id,
     questions.metric,
     questions.scale as scale_id,

@@ -3,7 +3,12 @@ with
 
 source as (
 
-    select * from {{ source('zendesk', 'ticket_events') }}
+    select
+        *,
+        -- a rule may set a field again in the update that set it: the last one holds
+        row_number() over (partition by event_id, field order by child_number desc) as from_last
+
+    from {{ source('zendesk', 'ticket_events') }}
 
 ),
 
@@ -35,6 +40,8 @@ events as (
         min(value) filter (where field = 'priority') as to_priority
 
     from source
+
+    where from_last = 1
 
     group by event_id
 
