@@ -5,6 +5,7 @@ dbt runs as a process of its own: a killed task takes it along, and nothing of i
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -25,6 +26,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "marts": ("path:seeds", "path:models/marts"),
     "kpis": ("path:models/kpis",),
 }
+RESOURCES = [word for kind in ("model", "seed", "snapshot", "test") for word in ("--resource-type", kind)]
 EXAMPLES = 5  # rows shown of a failed test
 
 
@@ -66,9 +68,7 @@ def build(
     """
     names = list(layers)
     if unknown := set(names) - set(LAYERS):
-        raise KefuError(
-            f"There is no layer {', '.join(sorted(unknown))}.", expected=f"of {', '.join(LAYERS)}"
-        )
+        raise KefuError(f"There is no layer {', '.join(sorted(unknown))}.", expected=f"of {', '.join(LAYERS)}")
     select = [path for name in names for path in LAYERS[name]]
     target = settings.home / "dbt" / f"slot_{current.slot}"
     results = target / "run_results.json"
@@ -76,8 +76,9 @@ def build(
     status, output = run_dbt(
         settings,
         current.slot,
-        # Unit tests prove the models' logic to their authors; here it is the data that is on trial.
-        ["build", "--select", *select, "--indirect-selection", "buildable", "--exclude-resource-type", "unit_test"],
+        # Unit tests prove the models' logic to their authors; here it is the data that is on trial. An exposure is
+        # nothing to build.
+        ["build", "--select", *select, "--indirect-selection", "buildable", *RESOURCES],
         progress,
     )
     if not results.exists():
@@ -101,7 +102,9 @@ def run_dbt(
 ) -> tuple[int, list[str]]:
     """Run a dbt command against a slot; its exit status and the lines it printed."""
     project = settings.project / "dbt_project"
+    target = settings.home / "dbt" / f"slot_{slot}"
     (settings.home / "logs").mkdir(parents=True, exist_ok=True)
+    _forget_other_project(project, target)
     command = [
         str(Path(sys.executable).with_name("dbt")),
         "--no-use-colors",
@@ -115,7 +118,7 @@ def run_dbt(
         "--target",
         f"slot_{slot}",
         "--target-path",
-        str(settings.home / "dbt" / f"slot_{slot}"),
+        str(target),
     ]
     lines: list[str] = []
     with subprocess.Popen(
@@ -135,6 +138,18 @@ def run_dbt(
             process.terminate()
             raise
     return process.returncode, lines
+
+
+def _forget_other_project(project: Path, target: Path) -> None:
+    """Make dbt read a changed project anew: what it remembers of the old one brings metrics twice, and it refuses."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in project.rglob("*") if path.is_file()):
+        digest.update(f"{path.relative_to(project)}\0".encode() + path.read_bytes())
+    mark = target / "project.sha256"
+    if not mark.exists() or mark.read_text(encoding="ascii") != digest.hexdigest():
+        target.mkdir(parents=True, exist_ok=True)
+        (target / "partial_parse.msgpack").unlink(missing_ok=True)
+        mark.write_text(digest.hexdigest(), encoding="ascii")
 
 
 def environment(settings: Settings) -> dict[str, str]:
@@ -158,7 +173,9 @@ def _read(results: Path, manifest: Path) -> tuple[tuple[Node, ...], list[dict[st
     nodes = json.loads(manifest.read_text(encoding="utf-8"))["nodes"]
     listed, failures = [], []
     for result in found["results"]:
-        node = nodes[result["unique_id"]]
+        node = nodes.get(result["unique_id"])
+        if node is None:
+            continue  # an exposure: nothing runs
         path = Path(node["original_file_path"]).parts
         rows = result["adapter_response"].get("rows_affected")
         listed.append(
@@ -188,9 +205,7 @@ def _read(results: Path, manifest: Path) -> tuple[tuple[Node, ...], list[dict[st
 def _failed(settings: Settings, failures: list[dict[str, Any]]) -> KefuError:
     lines = []
     for failure in failures:
-        lines.append(
-            f"  - {failure['kind']} {failure['name']}: {' '.join((failure['message'] or '').split())}"
-        )
+        lines.append(f"  - {failure['kind']} {failure['name']}: {' '.join((failure['message'] or '').split())}")
         if failure["kind"] == "test" and failure["sql"]:
             lines += [f"      {row}" for row in _examples(settings, failure["sql"])]
     return KefuError(
@@ -208,8 +223,6 @@ def _examples(settings: Settings, sql: str) -> list[str]:
         with warehouse.connect(settings, "transformer") as connection:
             cursor = connection.execute(f"select * from ({sql}) as failed limit {EXAMPLES}".encode())
             names = [column.name for column in cursor.description or ()]
-            return [
-                ", ".join(f"{name}={value}" for name, value in zip(names, row, strict=True)) for row in cursor
-            ]
+            return [", ".join(f"{name}={value}" for name, value in zip(names, row, strict=True)) for row in cursor]
     except psycopg.Error:
         return []  # what the test reads may itself have failed; its message says so

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pydantic import BaseModel
 
+    from kefu.errors import KefuError
+
 Channel = Literal["ticketing", "telephony", "survey", "files"]
 Disposition = Literal["merge", "replace", "append"]
 
@@ -63,7 +65,8 @@ Page = tuple[str, "pa.Table"]
 class Supersede(Protocol):
     """Rows of ``table`` with these values that do not come again in this load disappear with it."""
 
-    def __call__(self, table: str, **values: str) -> None: ...
+    def __call__(self, table: str, **values: str) -> None:
+        """Say so before the page that brings what comes again."""
 
 
 def _ignore(*_: object, **__: object) -> None: ...
@@ -74,9 +77,11 @@ class Extraction:
     """What a source gets to work with: its validated options, secrets, memory and where to say things.
 
     ``state`` survives between runs (JSON); cursors live there. It is saved in the transaction that saves the
-    rows, and a long extraction is saved in several: change it only after the rows it stands for were yielded.
+    rows. Change it only after the rows it stands for were yielded: a long extraction is saved in parts, and may be
+    cut wherever it changed between two pages.
     ``supersede("calls", _file=name)`` before yielding a file's rows makes a file delivered again replace them;
-    ``"quarantine"`` is a table too.
+    ``"quarantine"`` is a table too. ``refuse`` leaves out one input as a whole (a broken file): the others are
+    saved all the same, and then the extraction fails with what was refused.
     """
 
     name: str
@@ -87,6 +92,7 @@ class Extraction:
     full: bool = False  # the state was dropped: everything is read again
     reject: Callable[[Rejected], None] = _ignore
     supersede: Supersede = _ignore
+    refuse: Callable[[KefuError], None] = _ignore
     progress: Callable[[str], None] = _ignore
 
 
