@@ -103,6 +103,9 @@ def build(
 def check(
     edge: Annotated[str, typer.Argument(help="raw, published or all.", metavar="[EDGE]")] = "all",
     sources: Names = None,
+    accept_loss: Annotated[
+        bool, typer.Option("--accept-loss", help="Let a table pass that has lost rows since its last check.")
+    ] = False,
 ) -> None:
     """Hold what landed, or what was built, to the expectations."""
     from kefu import pipeline
@@ -110,9 +113,9 @@ def check(
     if edge not in ("raw", "published", "all"):
         raise KefuError(f"There is no edge {edge!r}.", expected="raw, published or all")
     if edge in ("raw", "all"):
-        pipeline.check_raw(sources or ())
+        pipeline.check_raw(sources or (), accept_loss=accept_loss)
     if edge in ("published", "all"):
-        pipeline.check_published()
+        pipeline.check_published(accept_loss=accept_loss)
 
 
 @app.command()

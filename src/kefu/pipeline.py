@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 
 from kefu.errors import KefuError
 from kefu.settings import Settings, load_settings
@@ -59,13 +59,14 @@ def build(
 
     The first layer begins a build; the others go on with it, so that all of them see one as-of time.
     """
-    from kefu import control, publish, transform
+    from kefu import control, expectations, publish, transform
 
     settings = settings or load_settings()
     chosen = list(layers) or list(transform.LAYERS)
     first, last = next(iter(transform.LAYERS)), list(transform.LAYERS)[-1]
     if first in chosen:
         prepare(settings)
+        expectations.require_fit(settings)
         current = control.begin_build(settings, publish.target_slot(settings), as_of)
     else:
         current = control.current_build(settings)
@@ -78,7 +79,9 @@ def build(
     )
 
 
-def check_published(*, settings: Settings | None = None) -> None:
+def check_published(
+    *, settings: Settings | None = None, run_id: str | None = None, accept_loss: bool = False
+) -> None:
     """Hold what was built to the published expectations; KefuError leaves readers on the last good build."""
     from kefu import control, expectations
 
@@ -87,7 +90,7 @@ def check_published(*, settings: Settings | None = None) -> None:
     if not current.is_built:
         raise KefuError("The last build did not finish; there is nothing to check.", do="Run `kefu build`.")
     started = time.monotonic()
-    report = expectations.check_published(settings, current.slot)
+    report = expectations.check_published(settings, current.slot, run=run_id, accept_loss=accept_loss)
     control.mark(settings, current, "checked")
     say(f"check published: {report.summary()}, {time.monotonic() - started:.1f} s")
 
@@ -120,30 +123,32 @@ def refresh_dashboards(*, settings: Settings | None = None) -> None:
 
 
 def run(names: Iterable[str] = (), *, as_of: datetime | None = None, full: bool = False) -> None:
-    """Everything, without Airflow. A source that fails is reported at the end; the others go all the way."""
+    """Everything, without Airflow. A source that cannot be loaded is reported at the end; the others go all the way.
+
+    What landed and does not hold to the expectations stops the build: readers keep the last good one.
+    """
     settings = load_settings()
     chosen = _chosen(settings, names)
+    run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-run"
     failed: list[KefuError] = []
-    good = []
+    landed = []
     for name in chosen:
         try:
             extract([name], full=full, settings=settings)
-            check_raw([name], settings=settings)
-            good.append(name)
+            landed.append(name)
         except KefuError as error:
             failed.append(error)
             say(f"{name}: {error}")
-    if failed and not good:
-        raise KefuError(
-            f"No source could be loaded ({len(failed)} failed, see above).", do="Correct them and run again."
-        )
+    if not landed:
+        raise KefuError(f"No source could be loaded ({len(failed)} failed, see above).", do="Correct that and run again.")
+    check_raw(landed, settings=settings, run_id=run_id)
     build(as_of=as_of, settings=settings)
-    check_published(settings=settings)
+    check_published(settings=settings, run_id=run_id)
     publish(settings=settings)
     if failed:
         raise KefuError(
-            f"{len(failed)} of {len(chosen)} sources failed (see above); the others are published.",
-            do="Correct them and run again.",
+            f"{len(failed)} of {len(chosen)} sources could not be loaded (see above); the others are published.",
+            do="Correct that and run again.",
         )
 
 

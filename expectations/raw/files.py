@@ -1,0 +1,158 @@
+"""What files must hold once their mapping has read them, whoever wrote them.
+
+Files come from systems nobody here can correct, so the rules ask whether the mapping reads them rightly: a wrong
+column, format or zone breaks them by the thousand, the odd dirty row does not.
+"""
+
+from kefu.expectations.rules import (
+    WARNING,
+    answers_on_scale,
+    in_our_time,
+    kept,
+    key,
+    known,
+    nothing,
+    present,
+    rows,
+    scale_names,
+)  # fmt: skip
+
+OUTCOMES = [
+    "answered", "abandoned", "ivr_abandoned", "self_served", "callback_requested", "voicemail", "overflowed", "closed",
+    "failed",
+]  # fmt: skip
+STATUSES = "'new', 'open', 'pending', 'on_hold', 'hold', 'on-hold', 'solved', 'closed', 'deleted'"
+ACTORS = ["customer", "agent", "bot", "system"]
+METRICS = ["csat", "nps", "ces", "other"]
+SECONDS = ["ivr_seconds", "wait_seconds", "ring_seconds", "talk_seconds", "hold_seconds", "wrap_seconds"]
+
+# A file delivered again replaces its rows and may be shorter; half of all rows gone is a delivery that failed.
+DELIVERED = 0.5
+# Clocks that were set, midnights read wrongly, typing mistakes: two rows in a hundred may be dirty. A mapping that
+# misreads a column is wrong in far more.
+MOSTLY = 0.98
+
+SUITES = {
+    "files": [
+        key("Every file is accounted for once", "file", "entity", "part"),
+        rows(
+            "Every row of a file was loaded, filtered, put into quarantine or merged with another",
+            "rows_read = rows_loaded + rows_filtered + rows_quarantined + rows_merged",
+            "rows_read",
+            "rows_loaded",
+            "rows_filtered",
+            "rows_quarantined",
+            "rows_merged",
+        ),
+        # One row in twenty is more than dirt; the quarantine tells which column is misread.
+        rows(
+            "At most one row in twenty of a file could not be read",
+            "rows_quarantined <= 0.05 * rows_read",
+            "rows_read",
+            "rows_quarantined",
+            severity=WARNING,
+        ),
+        # Its earlier rows stay; the extraction says why it was refused.
+        rows("No file was refused", "refused is null", "mapping", severity=WARNING),
+        kept("Files do not vanish", DELIVERED),
+    ],
+    "file_reasons": [
+        key("Every reason is counted once for a file", "file", "entity", "part", "outcome", "reason"),
+        rows("A reason stands for rows", "rows > 0", "outcome", "rows"),
+    ],
+    "calls": [
+        key("Every call has an id, and no id comes twice", "call_id"),
+        present("Every call says when it began and how it went", "started_at", "outcome"),
+        known("A call went one of the ways we know", "outcome", OUTCOMES),
+        rows(
+            "A call came in, went out or stayed inside",
+            "lower(direction) in ('inbound', 'outbound', 'internal')",
+            "direction",
+        ),
+        in_our_time("Calls began in our time, and not in the future", "started_at"),
+        rows("No call ends before it begins", "ended_at >= started_at", "started_at", "ended_at", mostly=MOSTLY),
+        rows(
+            "No call is answered before it waits, or ends before it is answered",
+            "coalesce(answered_at >= queued_at, true) and coalesce(ended_at >= answered_at, true)",
+            "queued_at",
+            "answered_at",
+            "ended_at",
+            mostly=MOSTLY,
+        ),
+        rows("No time is negative", f"least({', '.join(SECONDS)}) >= 0", *SECONDS, mostly=MOSTLY),
+        rows("Nothing in a call takes a whole day", f"greatest({', '.join(SECONDS)}) < 86400", *SECONDS, mostly=MOSTLY),
+        kept("No delivery loses calls", DELIVERED),
+    ],
+    "tickets": [
+        key("Every ticket has an id, and no id comes twice", "ticket_id"),
+        present("Every ticket says when it was created", "created_at"),
+        rows("A ticket has a status we know", f"lower(status) in ({STATUSES})", "status"),
+        known("A ticket was opened by a kind of person we know", "created_by", ACTORS),
+        in_our_time("Tickets were created in our time, and not in the future", "created_at"),
+        rows(
+            "No ticket is replied to or solved before it exists",
+            "least(first_replied_at, first_solved_at, solved_at, closed_at) >= created_at",
+            "created_at",
+            "first_replied_at",
+            "first_solved_at",
+            "solved_at",
+            "closed_at",
+            mostly=MOSTLY,
+        ),
+        rows(
+            "Nothing is counted below zero",
+            "least(agent_replies, reassignments, reopens) >= 0",
+            "agent_replies",
+            "reassignments",
+            "reopens",
+        ),
+        kept("No delivery loses tickets", DELIVERED),
+    ],
+    "ticket_events": [
+        key("The order of a ticket's events is clear", "ticket_id", "sequence"),
+        present("Every event says when and to which ticket", "ticket_id", "occurred_at", "event_type"),
+        known("An event is a state of the ticket or a comment", "event_type", ["snapshot", "comment"]),
+        rows("A ticket has a status we know", f"lower(status) in ({STATUSES})", "status"),
+        known("An event was caused by a kind of person we know", "actor_kind", ACTORS),
+        in_our_time("Events happened in our time, and not in the future", "occurred_at"),
+        rows(
+            "Nothing happens to a ticket before it is opened",
+            "occurred_at >= opened_at",
+            "occurred_at",
+            "opened_at",
+            mostly=MOSTLY,
+        ),
+        kept("No delivery loses events", DELIVERED),
+    ],
+    "survey_invitations": [
+        key("Every invitation has an id, and no id comes twice", "invitation_id"),
+        rows(
+            "An invitation was delivered, bounced, failed or was held back",
+            "lower(status) in ('delivered', 'bounced', 'failed', 'suppressed')",
+            "status",
+        ),
+        in_our_time("Invitations were sent in our time, and not in the future", "sent_at"),
+        kept("No delivery loses invitations", DELIVERED),
+    ],
+    "survey_responses": [
+        key("A question is answered once in a response", "response_id", "question"),
+        present("Every answer says what it measures", "metric"),
+        known("An answer measures something we know", "metric", METRICS),
+        known("An answer is on a scale we know", "scale", scale_names()),
+        rows(
+            "An answer about satisfaction or recommendation has a scale",
+            "metric = 'other' or value is null or scale is not null",
+            "metric",
+            "scale",
+        ),
+        nothing(
+            "An answer lies on its scale",
+            "select {key}, metric, scale, value from {table} as these where metric in ('csat', 'nps', 'ces')"
+            " and scale is not null and value is not null and (scale, value)"
+            f" not in (select scale, cast(answer as numeric) from {answers_on_scale()} as scales (scale, answer))",
+            mostly=MOSTLY,
+        ),
+        in_our_time("Answers were given in our time, and not in the future", "responded_at"),
+        kept("No delivery loses answers", DELIVERED),
+    ],
+}
