@@ -9,7 +9,7 @@ known as (
 
 piled as (
 
-    select coalesce(sum(open_tickets), 0) as open_tickets
+    select coalesce(sum(backlog.open_tickets), 0) as open_tickets
     from {{ ref('kpi_backlog_daily') }} as backlog
     inner join known on backlog.service_date = known.last_date
 
@@ -22,7 +22,7 @@ counted as (
     where
         not tickets.is_excluded
         and tickets.status not in ('solved', 'closed', 'deleted')
-        and exists (select 1 from {{ ref('fct_ticket_events') }} as events where events.ticket_id = tickets.ticket_id)
+        and tickets.ticket_id in (select events.ticket_id from {{ ref('fct_ticket_events') }} as events)
 
 )
 

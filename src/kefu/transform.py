@@ -56,6 +56,14 @@ class BuildReport:
         return sum(node.kind == kind for node in self.nodes)
 
 
+def known_layers(layers: Iterable[str]) -> list[str]:
+    """The layers as a list; KefuError if one of them is none."""
+    names = list(layers)
+    if unknown := sorted(set(names) - set(LAYERS)):
+        raise KefuError(f"There is no layer {', '.join(unknown)}.", expected=f"of {', '.join(LAYERS)}")
+    return names
+
+
 def build(
     settings: Settings,
     current: Build,
@@ -66,9 +74,7 @@ def build(
 
     Raises KefuError naming every failed model and test, with example rows of the tests.
     """
-    names = list(layers)
-    if unknown := set(names) - set(LAYERS):
-        raise KefuError(f"There is no layer {', '.join(sorted(unknown))}.", expected=f"of {', '.join(LAYERS)}")
+    names = known_layers(layers)
     select = [path for name in names for path in LAYERS[name]]
     target = settings.home / "dbt" / f"slot_{current.slot}"
     results = target / "run_results.json"

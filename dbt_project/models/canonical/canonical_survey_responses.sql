@@ -14,6 +14,7 @@ teams as (
 
 select
     stacked.response_id,
+    stacked.submission_id,
     stacked.source,
     stacked.question_id,
     stacked.invitation_id,

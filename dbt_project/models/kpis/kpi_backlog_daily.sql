@@ -1,4 +1,4 @@
--- Open tickets at the end of every reporting day, from the first change on, up to the last day any ticket changed:
+-- Open tickets at the end of every reporting day, from the first ticket on, up to the last day any ticket changed:
 -- what lies beyond it the sources have not told yet.
 with
 
@@ -20,7 +20,7 @@ changes as (
 
     from {{ ref('fct_backlog_changes') }}
 
-    group by 1, 2, 3, 4, 5
+    group by source, channel, team_id, priority, service_date
 
 ),
 
@@ -36,18 +36,23 @@ known as (
 
 ),
 
+-- From the day a pile had its first ticket on: nothing open at its end is a backlog of 0, not an unknown one.
 piles as (
 
     select
-        source,
-        channel,
-        team_id,
-        priority,
-        min(service_date) as first_date
+        tickets.source,
+        tickets.channel,
+        events.team_id,
+        events.priority,
+        min({{ kf_local_date('events.occurred_at') }}) as first_date
 
-    from changes
+    from {{ ref('fct_ticket_events') }} as events
+    inner join {{ ref('fct_tickets') }} as tickets on events.ticket_id = tickets.ticket_id
+    cross join build
 
-    group by 1, 2, 3, 4
+    where not tickets.is_excluded
+
+    group by tickets.source, tickets.channel, events.team_id, events.priority
 
 ),
 

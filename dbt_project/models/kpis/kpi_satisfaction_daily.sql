@@ -2,7 +2,7 @@
 {%- set parts = [
     'csat_responses', 'csat_positive', 'csat_score', 'csat_score_squares',
     'nps_responses', 'nps_promoters', 'nps_detractors',
-    'invitations_delivered', 'invitations_answered'
+    'invitations_delivered'
 ] %}
 {%- set types = {'csat_score': 'decimal(18, 6)', 'csat_score_squares': 'decimal(38, 12)'} %}
 with
@@ -75,8 +75,9 @@ select
     survey_id,
     segment,
     {%- for part in parts %}
-    cast(sum({{ part }}) as {{ types.get(part, 'bigint') }}) as {{ part }}{{ ',' if not loop.last }}
+    cast(sum({{ part }}) as {{ types.get(part, 'bigint') }}) as {{ part }},
     {%- endfor %}
+    cast(sum(invitations_answered) as bigint) as invitations_answered
 
 from stacked
 

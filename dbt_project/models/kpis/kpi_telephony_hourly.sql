@@ -35,7 +35,8 @@ offered as (
         {{ kf_sum('case when is_answered then wait_seconds end') }} as wait_answered_seconds,
         {{ kf_sum_squares('case when is_answered then wait_seconds end') }} as wait_answered_squares,
         {{ kf_count_if('is_abandoned and not is_short_abandoned and wait_seconds is not null') }} as waits_abandoned,
-        {{ kf_sum('case when is_abandoned and not is_short_abandoned then wait_seconds end') }} as wait_abandoned_seconds,
+        {{ kf_sum('case when is_abandoned and not is_short_abandoned then wait_seconds end') }}
+            as wait_abandoned_seconds,
         {{ kf_sum_squares('case when is_abandoned and not is_short_abandoned then wait_seconds end') }}
             as wait_abandoned_squares,
         {{ kf_count_if('is_answered and has_transfer_record') }} as transfer_recorded,
@@ -86,10 +87,11 @@ select
     coalesce(offered.{{ part }}, 0) as {{ part }},
     {%- endfor %}
     {%- for part in [
-        'handled', 'talk_seconds', 'talk_squares', 'wrapped', 'wrap_seconds', 'wrap_squares', 'handle_seconds', 'handle_squares'
+        'handled', 'talk_seconds', 'talk_squares', 'wrapped', 'wrap_seconds', 'wrap_squares', 'handle_seconds'
     ] %}
-    coalesce(handled.{{ part }}, 0) as {{ part }}{{ ',' if not loop.last }}
+    coalesce(handled.{{ part }}, 0) as {{ part }},
     {%- endfor %}
+    coalesce(handled.handle_squares, 0) as handle_squares
 
 from offered
 full outer join handled

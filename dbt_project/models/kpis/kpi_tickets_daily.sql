@@ -5,7 +5,7 @@
     'tickets_solved', 'first_resolutions', 'first_resolution_seconds', 'first_resolution_squares',
     'full_resolutions', 'full_resolution_seconds', 'full_resolution_squares',
     'reopen_recorded', 'reopened_tickets', 'touch_recorded', 'one_touch_tickets',
-    'reassignment_recorded', 'reassignments', 'reassignments_squares'
+    'reassignment_recorded', 'reassignments'
 ] %}
 with
 
@@ -50,7 +50,8 @@ replied as (
         tickets.priority,
         count(*) as first_replies,
         {{ kf_sum(kf_seconds_between('tickets.created_at', 'tickets.first_replied_at')) }} as first_reply_seconds,
-        {{ kf_sum_squares(kf_seconds_between('tickets.created_at', 'tickets.first_replied_at')) }} as first_reply_squares
+        {{ kf_sum_squares(kf_seconds_between('tickets.created_at', 'tickets.first_replied_at')) }}
+            as first_reply_squares
 
     from tickets
     cross join build
@@ -72,14 +73,16 @@ solved as (
         count(*) as tickets_solved,
         count(*) as first_resolutions,
         {{ kf_sum(kf_seconds_between('tickets.created_at', 'tickets.first_solved_at')) }} as first_resolution_seconds,
-        {{ kf_sum_squares(kf_seconds_between('tickets.created_at', 'tickets.first_solved_at')) }} as first_resolution_squares,
+        {{ kf_sum_squares(kf_seconds_between('tickets.created_at', 'tickets.first_solved_at')) }}
+            as first_resolution_squares,
         {{ kf_count_if('tickets.has_reopen_record') }} as reopen_recorded,
         {{ kf_count_if('tickets.has_reopen_record and tickets.was_reopened_in_window') }} as reopened_tickets,
         {{ kf_count_if('tickets.has_reply_record') }} as touch_recorded,
         {{ kf_count_if('tickets.has_reply_record and tickets.agent_replies = 1') }} as one_touch_tickets,
         {{ kf_count_if('tickets.has_assignment_record') }} as reassignment_recorded,
         {{ kf_sum('case when tickets.has_assignment_record then tickets.reassignments end') }} as reassignments,
-        {{ kf_sum_squares('case when tickets.has_assignment_record then tickets.reassignments end') }} as reassignments_squares
+        {{ kf_sum_squares('case when tickets.has_assignment_record then tickets.reassignments end') }}
+            as reassignments_squares
 
     from tickets
     cross join build
@@ -100,7 +103,8 @@ resolved as (
         tickets.priority,
         count(*) as full_resolutions,
         {{ kf_sum(kf_seconds_between('tickets.created_at', 'tickets.last_solved_at')) }} as full_resolution_seconds,
-        {{ kf_sum_squares(kf_seconds_between('tickets.created_at', 'tickets.last_solved_at')) }} as full_resolution_squares
+        {{ kf_sum_squares(kf_seconds_between('tickets.created_at', 'tickets.last_solved_at')) }}
+            as full_resolution_squares
 
     from tickets
     cross join build
@@ -119,7 +123,7 @@ stacked as (
         'solved': [
             'tickets_solved', 'first_resolutions', 'first_resolution_seconds', 'first_resolution_squares',
             'reopen_recorded', 'reopened_tickets', 'touch_recorded', 'one_touch_tickets',
-            'reassignment_recorded', 'reassignments', 'reassignments_squares'
+            'reassignment_recorded', 'reassignments'
         ],
         'resolved': ['full_resolutions', 'full_resolution_seconds', 'full_resolution_squares'],
     }.items() %}
@@ -130,8 +134,9 @@ stacked as (
         team_id,
         priority,
         {%- for part in parts %}
-        {{ part if part in own else '0' }} as {{ part }}{{ ',' if not loop.last }}
+        {{ part if part in own else '0' }} as {{ part }},
         {%- endfor %}
+        {{ 'reassignments_squares' if booked == 'solved' else '0' }} as reassignments_squares
     from {{ booked }}
     {{ 'union all' if not loop.last }}
     {%- endfor %}
@@ -145,8 +150,9 @@ select
     team_id,
     priority,
     {%- for part in parts %}
-    cast(sum({{ part }}) as {{ 'decimal(38, 0)' if part.endswith('_squares') else 'bigint' }}) as {{ part }}{{ ',' if not loop.last }}
+    cast(sum({{ part }}) as {{ 'decimal(38, 0)' if part.endswith('_squares') else 'bigint' }}) as {{ part }},
     {%- endfor %}
+    cast(sum(reassignments_squares) as decimal(38, 0)) as reassignments_squares
 
 from stacked
 

@@ -47,12 +47,15 @@ judged as (
         case
             when excluded_tickets.ticket_id is not null then 'excluded_ticket'
             when not responses.is_complete then 'incomplete'
+            when
+                {{ kf_seconds_between('invitations.sent_at', 'responses.responded_at') }}
+                > build.survey_window_days * 86400
+                then 'late'
+        end as unfit_submission_reason,
+        case
             when responses.answer is null then 'no_answer'
             when responses.metric in ('csat', 'nps', 'ces') and scales.scale_id is null then 'off_scale'
-            when
-                {{ kf_seconds_between('invitations.sent_at', 'responses.responded_at') }} > build.survey_window_days * 86400
-                then 'late'
-        end as unfit_reason,
+        end as unfit_answer_reason,
         {{ kf_local_date('responses.responded_at') }} as service_date
 
     from responses
@@ -72,10 +75,10 @@ ranked as (
 
     select
         judged.*,
-        -- E07: of several answers to one invitation the last that is fit counts
-        row_number() over (
-            partition by coalesce(invitation_id, response_id), question_id, unfit_reason is null
-            order by responded_at desc, response_id desc
+        -- E07: of several submissions for one invitation the last that is fit counts, with all its answers
+        dense_rank() over (
+            partition by coalesce(invitation_id, submission_id), unfit_submission_reason is null
+            order by responded_at desc, submission_id desc
         ) as from_last
 
     from judged
@@ -84,6 +87,7 @@ ranked as (
 
 select
     response_id,
+    submission_id,
     source,
     question_id,
     invitation_id,
@@ -101,8 +105,12 @@ select
     interaction_id,
     channel,
     coalesce(segment, 'none') as segment,
-    coalesce(unfit_reason, case when from_last > 1 then 'superseded' end) as not_counted_reason,
-    unfit_reason is null and from_last = 1 as is_counted,
+    coalesce(
+        unfit_submission_reason,
+        case when from_last > 1 then 'superseded' end,
+        unfit_answer_reason
+    ) as not_counted_reason,
+    unfit_submission_reason is null and from_last = 1 and unfit_answer_reason is null as is_counted,
     responded_at,
     service_date
 

@@ -22,8 +22,10 @@ instants as (
 bounds as (
 
     select
-        least({{ kf_local_date('coalesce(min(instants.first_at), build.as_of_at)') }}, {{ kf_local_date('build.as_of_at') }})
-            as first_date,
+        least(
+            {{ kf_local_date('coalesce(min(instants.first_at), build.as_of_at)') }},
+            {{ kf_local_date('build.as_of_at') }}
+        ) as first_date,
         {{ kf_local_date('build.as_of_at') }} as last_date
 
     from build

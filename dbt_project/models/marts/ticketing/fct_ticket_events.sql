@@ -12,12 +12,12 @@ events as (
     select
         events.*,
         -- a value holds until the next one is set: number the spells, then spread each spell's value
-        count(to_status) over running as status_spell,
-        count(to_team_id) over running as team_spell,
-        count(to_agent_id) over running as agent_spell,
-        count(to_priority) over running as priority_spell,
-        count(nullif(to_team_id, 'none')) over running as known_team_spell,
-        count(nullif(to_agent_id, 'none')) over running as known_agent_spell
+        count(events.to_status) over running as status_spell,
+        count(events.to_team_id) over running as team_spell,
+        count(events.to_agent_id) over running as agent_spell,
+        count(events.to_priority) over running as priority_spell,
+        count(nullif(events.to_team_id, 'none')) over running as known_team_spell,
+        count(nullif(events.to_agent_id, 'none')) over running as known_agent_spell
 
     from {{ ref('canonical_ticket_events') }} as events
     cross join build

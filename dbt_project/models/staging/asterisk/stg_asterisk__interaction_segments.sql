@@ -90,7 +90,8 @@ segments as (
         agent,
         queued_at as started_at,
         left_queue_at as ended_at,
-        coalesce(held_seconds, left_after_seconds, {{ kf_seconds_between('queued_at', 'left_queue_at') }}) as duration_seconds
+        coalesce(held_seconds, left_after_seconds, {{ kf_seconds_between('queued_at', 'left_queue_at') }})
+            as duration_seconds
     from timed
 
     union all

@@ -2,15 +2,30 @@ with
 
 agents as (
 
-    select source, agent from {{ source('files', 'calls') }}
+    select
+        source,
+        agent
+    from {{ source('files', 'calls') }}
     union
-    select source, agent from {{ source('files', 'tickets') }}
+    select
+        source,
+        agent
+    from {{ source('files', 'tickets') }}
     union
-    select source, agent from {{ source('files', 'ticket_events') }}
+    select
+        source,
+        agent
+    from {{ source('files', 'ticket_events') }}
     union
-    select source, agent from {{ source('files', 'survey_responses') }}
+    select
+        source,
+        agent
+    from {{ source('files', 'survey_responses') }}
     union
-    select source, agent from {{ source('files', 'survey_invitations') }}
+    select
+        source,
+        agent
+    from {{ source('files', 'survey_invitations') }}
 
 )
 

@@ -12,7 +12,10 @@ calls as (
         outcome,
         {{ kf_utc('started_at') }} as started_at,
         {{ kf_utc('ended_at') }} as ended_at,
-        coalesce({{ kf_utc('queued_at') }}, {{ kf_add_seconds(kf_utc('started_at'), 'coalesce(ivr_seconds, 0)') }}) as queued_at,
+        coalesce(
+            {{ kf_utc('queued_at') }},
+            {{ kf_add_seconds(kf_utc('started_at'), 'coalesce(ivr_seconds, 0)') }}
+        ) as queued_at,
         {{ kf_utc('answered_at') }} as answered_at,
         ivr_seconds,
         wait_seconds,
@@ -52,7 +55,11 @@ segments as (
         1 as sequence,
         cast(null as bigint) as leg_number,
         'ivr' as segment_type,
-        case outcome when 'ivr_abandoned' then 'abandoned' when 'self_served' then 'self_served' else 'queued' end as outcome,
+        case outcome
+            when 'ivr_abandoned' then 'abandoned'
+            when 'self_served' then 'self_served'
+            else 'queued'
+        end as outcome,
         cast(null as text) as queue_id,
         source_team_id,
         cast(null as text) as agent_id,
@@ -70,7 +77,8 @@ segments as (
         cast(null as bigint) as leg_number,
         'queue' as segment_type,
         case
-            when outcome in ('answered', 'abandoned', 'callback_requested', 'voicemail', 'overflowed', 'closed') then outcome
+            when outcome in ('answered', 'abandoned', 'callback_requested', 'voicemail', 'overflowed', 'closed')
+                then outcome
             else 'unmapped'
         end as outcome,
         queue_id,

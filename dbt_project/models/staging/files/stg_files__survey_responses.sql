@@ -1,5 +1,6 @@
 select
     source || '-' || response_id || '-' || coalesce(question, metric) as response_id,
+    source || '-' || response_id as submission_id,
     source,
     coalesce(question, metric) as question_id,
     source || '-' || invitation_id as invitation_id,

@@ -2,15 +2,30 @@ with
 
 teams as (
 
-    select source, coalesce(team, queue) as team_name from {{ source('files', 'calls') }}
+    select
+        source,
+        coalesce(team, queue) as team_name
+    from {{ source('files', 'calls') }}
     union
-    select source, team as team_name from {{ source('files', 'tickets') }}
+    select
+        source,
+        team as team_name
+    from {{ source('files', 'tickets') }}
     union
-    select source, team as team_name from {{ source('files', 'ticket_events') }}
+    select
+        source,
+        team as team_name
+    from {{ source('files', 'ticket_events') }}
     union
-    select source, team as team_name from {{ source('files', 'survey_responses') }}
+    select
+        source,
+        team as team_name
+    from {{ source('files', 'survey_responses') }}
     union
-    select source, team as team_name from {{ source('files', 'survey_invitations') }}
+    select
+        source,
+        team as team_name
+    from {{ source('files', 'survey_invitations') }}
 
 )
 

@@ -50,10 +50,15 @@ from_audit_log as (
         sequence = 1 as is_creation,
         event_type = 'comment' as is_comment,
         coalesce(is_public, false) as is_public,
-        case when status is distinct from from_status and status is not null then {{ canonical_ticket_status('status') }} end as to_status,
-        case when team is distinct from from_team then coalesce(source || '-' || team, 'none') end as to_source_team_id,
-        case when agent is distinct from from_agent then coalesce(source || '-' || agent, 'none') end as to_agent_id,
-        case when priority is distinct from from_priority then lower(priority) end as to_priority,
+        case
+            when (status is distinct from from_status) and status is not null
+                then {{ canonical_ticket_status('status') }}
+        end as to_status,
+        case
+            when (team is distinct from from_team) then coalesce(source || '-' || team, 'none')
+        end as to_source_team_id,
+        case when (agent is distinct from from_agent) then coalesce(source || '-' || agent, 'none') end as to_agent_id,
+        case when (priority is distinct from from_priority) then lower(priority) end as to_priority,
         {{ kf_utc('occurred_at') }} as occurred_at
 
     from compared
@@ -80,25 +85,41 @@ ticket_rows as (
 
 moments as (
 
-    select ticket_rows.*, 1 as sequence, 'new' as to_status, created_at as happened_at
+    select
+        ticket_rows.*,
+        1 as sequence,
+        'new' as to_status,
+        created_at as happened_at
     from ticket_rows
 
     union all
 
-    select ticket_rows.*, 2 as sequence, 'solved' as to_status, first_solved_at as happened_at
+    select
+        ticket_rows.*,
+        2 as sequence,
+        'solved' as to_status,
+        first_solved_at as happened_at
     from ticket_rows
     where first_solved_at is not null
 
     union all
 
     -- when a solved ticket was opened again such a file does not say; it was before it was solved for the last time
-    select ticket_rows.*, 3 as sequence, 'open' as to_status, last_solved_at as happened_at
+    select
+        ticket_rows.*,
+        3 as sequence,
+        'open' as to_status,
+        last_solved_at as happened_at
     from ticket_rows
     where last_solved_at > first_solved_at or (is_unsolved and first_solved_at is not null)
 
     union all
 
-    select ticket_rows.*, 4 as sequence, 'solved' as to_status, last_solved_at as happened_at
+    select
+        ticket_rows.*,
+        4 as sequence,
+        'solved' as to_status,
+        last_solved_at as happened_at
     from ticket_rows
     where last_solved_at > first_solved_at and not is_unsolved
 

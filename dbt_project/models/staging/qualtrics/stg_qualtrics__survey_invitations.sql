@@ -1,20 +1,42 @@
+-- Whom a survey was sent to. What it follows, calls or something else, its answers tell.
+with
+
+invitations as (
+
+    select * from {{ source('qualtrics', 'invitations') }}
+
+),
+
+surveys as (
+
+    select
+        survey_id,
+        bool_or({{ kf_json('embedded', 'call_id') }} is not null) as follows_calls
+
+    from {{ source('qualtrics', 'responses') }}
+
+    group by survey_id
+
+)
+
 select
-    'qualtrics-' || distribution_id || '-' || contact_id as invitation_id,
+    'qualtrics-' || invitations.distribution_id || '-' || invitations.contact_id as invitation_id,
     'qualtrics' as source,
-    'qualtrics-' || survey_id as survey_id,
+    'qualtrics-' || invitations.survey_id as survey_id,
     cast(null as text) as customer_id,
-    'qualtrics-' || agent as agent_id,
-    'qualtrics-' || team as source_team_id,
-    ticket_id,
+    'qualtrics-' || invitations.agent as agent_id,
+    'qualtrics-' || invitations.team as source_team_id,
+    invitations.ticket_id,
     cast(null as text) as interaction_id,
-    'other' as channel,
+    case when surveys.follows_calls then 'voice' else 'other' end as channel,
     cast(null as text) as segment,
     case
-        when lower(status) like '%bounce%' then 'bounced'
-        when lower(status) like '%fail%' then 'failed'
-        when lower(status) like '%suppress%' or lower(status) like '%opt%out%' then 'suppressed'
+        when lower(invitations.status) like '%bounce%' then 'bounced'
+        when lower(invitations.status) like '%fail%' then 'failed'
+        when lower(invitations.status) in ('blocked', 'skipped', 'suppressed', 'optedout') then 'suppressed'
         else 'delivered'
     end as status,
-    {{ kf_utc('sent_at') }} as sent_at
+    {{ kf_utc('invitations.sent_at') }} as sent_at
 
-from {{ source('qualtrics', 'invitations') }}
+from invitations
+left join surveys on invitations.survey_id = surveys.survey_id

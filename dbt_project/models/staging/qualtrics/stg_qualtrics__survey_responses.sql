@@ -45,6 +45,7 @@ invitations as (
 
 select
     'qualtrics-' || responses.response_id || '-' || answers.question_id as response_id,
+    'qualtrics-' || responses.response_id as submission_id,
     'qualtrics' as source,
     answers.question_id,
     -- a second answer to one invitation is known only by what the survey passes along
@@ -59,12 +60,15 @@ select
     case
         when {{ kf_matches('answers.value', '^-?[0-9]+([.][0-9]+)?$') }} then cast(answers.value as decimal(18, 6))
     end as answer,
-    cast(null as text) as customer_id,
+    {{ kf_pseudonym('responses.contact_reference') }} as customer_id,
     'qualtrics-' || responses.agent as agent_id,
     'qualtrics-' || responses.team as source_team_id,
     responses.ticket_id,
-    responses.contact_reference as interaction_id,
-    case when responses.contact_reference is not null then 'voice' else 'other' end as channel,
+    {{ kf_json('responses.embedded', 'call_id') }} as interaction_id,
+    case
+        when {{ kf_json('responses.embedded', 'call_id') }} is not null then 'voice'
+        else 'other'
+    end as channel,
     cast(null as text) as segment,
     coalesce(responses.finished, false) as is_complete,
     {{ kf_utc('responses.recorded_at') }} as responded_at

@@ -18,6 +18,7 @@ tickets as (
 
 select
     'zendesk-' || source.id as response_id,
+    'zendesk-' || source.id as submission_id,
     'zendesk' as source,
     'rating' as question_id,
     'zendesk-' || source.ticket_id as invitation_id,

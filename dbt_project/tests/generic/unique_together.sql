@@ -1,0 +1,7 @@
+{#- Rows that share the values of all these columns with another row. -#}
+{% test unique_together(model, columns) %}
+select {{ columns | join(', ') }}, count(*) as rows_found
+from {{ model }}
+group by {{ columns | join(', ') }}
+having count(*) > 1
+{% endtest %}

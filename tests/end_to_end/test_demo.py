@@ -1,0 +1,112 @@
+"""`kefu demo`, whole: emulators, Airflow's real scheduler, marts, `kefu kpi`, Superset, against the simulator's truth."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kefu import catalogue, simulator
+from kefu.kpi import Question, ask
+from tests.conftest import DemoStack
+from tests.end_to_end.centre_truth import facts
+from tests.end_to_end.conftest import Centre
+from tests.end_to_end.independent import Facts, answers
+from tests.end_to_end.test_invented_centre import compare
+
+pytestmark = pytest.mark.slow
+
+PROJECT = Path(__file__).resolve().parents[2]
+KPIS = catalogue.load(PROJECT)
+
+
+@pytest.fixture(scope="module")
+def centre(demo_stack: DemoStack) -> Centre:
+    """The demo's warehouse and what really happened in its world."""
+    world = demo_stack.settings.home / "demo" / "world"
+    told = json.loads((world / "world.json").read_text(encoding="utf-8"))
+    return Centre(demo_stack.settings, simulator.truth.read(world), told["zone"], datetime.now(UTC))
+
+
+@pytest.fixture(scope="module")
+def known(centre: Centre) -> Facts:
+    """The truth as facts."""
+    return facts(centre.truth, centre.zone, centre.as_of)
+
+
+@pytest.fixture(scope="module")
+def superset(demo_stack: DemoStack) -> Any:
+    """Superset's REST API, logged in as its administrator."""
+    from kefu.dashboards import rest
+
+    return rest.Client(rest.server(demo_stack.settings))
+
+
+def test_the_demo_prints_where_to_look_and_how_to_stop(demo_stack: DemoStack) -> None:
+    assert demo_stack.superset_url in demo_stack.output
+    for password in demo_stack.passwords.values():
+        assert password in demo_stack.output
+    assert "make down" in demo_stack.output
+
+
+@pytest.mark.parametrize("kpi", list(KPIS))
+def test_what_airflow_built_equals_the_truth(centre: Centre, known: Facts, kpi: str) -> None:
+    compare(centre, known, kpi, "total", ())
+    compare(centre, known, kpi, "week", ("team",))
+    compare(centre, known, kpi, "month", ("channel",))
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("kpi", list(KPIS))
+def test_superset_says_the_same_number(centre: Centre, known: Facts, superset: Any, kpi: str, language: str) -> None:
+    """Through the chart-data API, as a tile asks it, in both languages."""
+    dataset = dataset_with(superset, kpi, language)
+    answer = superset.post(
+        "chart/data",
+        {
+            "datasource": {"id": dataset, "type": "table"},
+            "queries": [{"columns": [], "metrics": [kpi], "filters": [], "row_limit": 10}],
+            "result_format": "json",
+            "result_type": "full",
+        },
+    )
+    (row,) = answer["result"][0]["data"]
+    (mine,) = ask(centre.settings, Question(kpi=kpi))
+    (truth,) = answers(known, kpi).values()
+    assert row[kpi] == mine["value"] == truth.value
+
+
+def dataset_with(superset: Any, kpi: str, language: str) -> int:
+    """The dataset over the KPI's own table in a language."""
+    for one in superset.every("dataset/"):
+        if one["table_name"].endswith(f"_{language}") and "weekly" not in one["table_name"]:
+            metrics = superset.get(f"dataset/{one['id']}")["result"]["metrics"]
+            if kpi in {metric["metric_name"] for metric in metrics}:
+                return int(one["id"])
+    raise AssertionError(f"no dataset in {language} has the metric {kpi}")
+
+
+def test_a_second_demo_reuses_everything_and_takes_under_a_minute(demo_stack: DemoStack) -> None:
+    """The one promise about time that users are given; it is generous here."""
+    home = demo_stack.settings.home
+    environment = {**os.environ, "KEFU_CONFIG": str(home.parent / "kefu.toml"), "KEFU_HOME": str(home)}
+    began = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-m", "kefu.cli", "demo"],
+        env=environment,
+        cwd=home.parent,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert demo_stack.superset_url in done.stdout
+    assert time.monotonic() - began < 180

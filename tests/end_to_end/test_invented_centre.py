@@ -1,0 +1,68 @@
+"""Source systems over HTTP to published numbers: every KPI equals what the simulator knows to be true."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from kefu import catalogue
+from kefu.kpi import Question, ask
+from tests.end_to_end.centre_truth import facts
+from tests.end_to_end.conftest import Centre
+from tests.end_to_end.independent import Answer, Facts, answers
+
+pytestmark = pytest.mark.slow
+
+PROJECT = Path(__file__).resolve().parents[2]
+KPIS = catalogue.load(PROJECT)
+SHARED_DIMENSIONS = ("source", "channel", "team")
+
+
+@pytest.fixture(scope="module")
+def known(centre: Centre) -> Facts:
+    """The truth of the centre as facts."""
+    return facts(centre.truth, centre.zone, centre.as_of)
+
+
+@pytest.mark.parametrize("grain", ["total", "day", "week", "month"])
+@pytest.mark.parametrize("kpi", list(KPIS))
+def test_every_kpi_equals_the_truth_at_every_grain(centre: Centre, known: Facts, kpi: str, grain: str) -> None:
+    compare(centre, known, kpi, grain, ())
+
+
+@pytest.mark.parametrize("kpi", list(KPIS))
+def test_every_kpi_equals_the_truth_along_every_dimension(centre: Centre, known: Facts, kpi: str) -> None:
+    for dimension in KPIS[kpi].dimensions:
+        if dimension in ("survey", "segment"):
+            continue  # one survey, no segments in this centre
+        compare(centre, known, kpi, "total", (dimension,))
+    compare(centre, known, kpi, "week", SHARED_DIMENSIONS)
+
+
+def compare(centre: Centre, known: Facts, kpi: str, grain: str, by: tuple[str, ...]) -> None:
+    """Equal to the last digit in value, numerator and n; the interval to the twelfth."""
+    expected = {key: found for key, found in answers(known, kpi, grain, by).items() if worth_a_row(found)}
+    found = {
+        (None if grain == "total" else row["from"], *(row[name] for name in by)): row
+        for row in ask(centre.settings, Question(kpi=kpi, grain=grain, by=by))
+    }
+    # Parts of several KPIs share a row: one without its own n says nothing of this KPI.
+    found = {key: row for key, row in found.items() if row["n"]}
+    if grain != "total":
+        first = min(key[0] for key in found)
+        expected = {(max(key[0], first), *key[1:]): value for key, value in expected.items()}
+    assert found.keys() == expected.keys()
+    for key, answer in expected.items():
+        row = found[key]
+        assert (row["value"], row["numerator"], row["n"]) == (answer.value, answer.numerator, answer.n), (kpi, key)
+        for end in ("low", "high"):
+            mine = getattr(answer, end)
+            assert (row[end] is None) == (mine is None), (kpi, key, end, row)
+            assert mine is None or math.isclose(row[end], mine, rel_tol=1e-9, abs_tol=1e-12), (kpi, key, end)
+
+
+def worth_a_row(answer: Answer) -> bool:
+    """Whether there is anything to say."""
+    return answer.n > 0

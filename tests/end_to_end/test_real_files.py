@@ -1,0 +1,277 @@
+"""Real data of four kinds through `kefu run`, against pandas on the raw rows: equal to the last digit, nothing lost."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from kefu import catalogue, warehouse
+from kefu.settings import Settings, SourceSettings
+from tests.end_to_end.centre_truth import _piles
+from tests.end_to_end.conftest import Centre
+from tests.end_to_end.independent import Facts, answers, frame
+from tests.end_to_end.test_invented_centre import compare
+
+pytestmark = pytest.mark.slow
+
+PROJECT = Path(__file__).resolve().parents[2]
+KPIS = catalogue.load(PROJECT)
+MAPPINGS = PROJECT / "docs" / "mappings"
+# source: its mapping, its file, the zone its days are counted in
+SETS = {
+    "bank": ("calls_with_clock_times", "telephony_bank_calls_1999.txt.gz", "Asia/Jerusalem"),
+    "incidents": ("ticket_audit_log", "ticketing_incident_events_2016.csv.gz", "UTC"),
+    "broadband": ("survey_recommendation_scores", "survey_nps_broadband_en.csv.gz", "Europe/London"),
+    "nhs": ("survey_ratings_and_comments", "survey_nhs_comments_en.csv.gz", "Europe/London"),
+}
+EMPTY: dict[str, tuple[str, ...]] = {
+    "contacts": ("date", "source", "channel", "queue", "team", "offered", "answered", "abandoned", "wait", "short",
+                 "transferred"),
+    "legs": ("date", "source", "channel", "queue", "team", "talk", "hold", "wrap"),
+    "created": ("date", "source", "channel", "team", "priority"),
+    "replied": ("date", "source", "channel", "team", "priority", "seconds"),
+    "solved": ("date", "source", "channel", "team", "priority", "seconds", "reopened", "one_touch", "reassignments"),
+    "resolved": ("date", "source", "channel", "team", "priority", "seconds"),
+    "piles": ("date", "source", "channel", "team", "priority", "open"),
+    "answers": ("date", "source", "channel", "team", "segment", "metric", "positive", "score", "group"),
+    "invitations": ("date", "source", "channel", "team", "delivered", "answered"),
+}  # fmt: skip
+
+
+def only(**frames: Any) -> Facts:
+    """Facts of a source that tells of few things."""
+    return Facts(**{name: frame(frames.get(name, ()), columns) for name, columns in EMPTY.items()})
+
+
+@pytest.fixture(scope="module", params=list(SETS))
+def loaded(request: pytest.FixtureRequest, shared: Path, new_warehouse: Any) -> Iterator[tuple[str, Centre, Facts]]:
+    """One data set in a warehouse of its own, and the facts pandas finds in the file."""
+    from datetime import UTC, datetime
+
+    from kefu import pipeline
+
+    name = request.param
+    mapping, file, zone = SETS[name]
+    source = SourceSettings(
+        name=name,
+        kind="files",
+        options={"mapping": str(MAPPINGS / f"{mapping}.yml"), "path": str(shared / "data" / file)},
+    )
+    settings: Settings = new_warehouse(sources={name: source}, reporting_zone=zone, teams=())
+    as_of = datetime(2026, 11, 1, tzinfo=UTC)
+    pipeline.extract(settings=settings)
+    pipeline.check_raw(settings=settings)
+    pipeline.build(settings=settings, as_of=as_of)
+    pipeline.check_published(settings=settings)
+    pipeline.publish(settings=settings)
+    yield name, Centre(settings, {}, zone, as_of), FACTS[name](shared / "data" / file)
+
+
+@pytest.mark.parametrize("kpi", list(KPIS))
+def test_every_kpi_that_applies_equals_an_independent_computation(loaded: Any, kpi: str) -> None:
+    name, centre, known = loaded
+    if not any(answer.n for answer in answers(known, kpi).values()):
+        compare(centre, known, kpi, "total", ())  # nothing there, and nothing made up
+        return
+    for grain in ("total", "day", "week", "month"):
+        compare(centre, known, kpi, grain, ())
+    for dimension in KPIS[kpi].dimensions:
+        if dimension != "survey":
+            compare(centre, known, kpi, "total", (dimension,))
+
+
+def test_every_row_of_the_file_is_accounted_for(loaded: Any, shared: Path) -> None:
+    name, centre, _ = loaded
+    with warehouse.connect(centre.settings, "transformer") as connection:
+        rows = connection.execute(
+            f"select entity, rows_read, rows_loaded, rows_filtered, rows_quarantined, rows_merged from raw_{name}.files"
+        ).fetchall()
+        quarantined = connection.execute(f"select count(*) from raw_{name}.quarantine").fetchone()
+    assert rows
+    expected = len(raw(name, shared / "data" / SETS[name][1]))
+    for entity, read, landed, filtered, bad, merged in rows:
+        assert read == expected, entity
+        assert read == landed + filtered + bad + merged, entity
+        with warehouse.connect(centre.settings, "transformer") as connection:
+            there = connection.execute(f"select count(*) from raw_{name}.{entity}").fetchone()
+        assert there is not None and there[0] == sum(row[2] for row in rows if row[0] == entity)
+    assert quarantined is not None and quarantined[0] == sum(row[4] for row in rows)
+
+
+def raw(name: str, path: Path) -> pd.DataFrame:
+    """The file as pandas reads it, every cell text."""
+    separator = "\t" if name == "bank" else ","
+    with gzip.open(path, "rt", encoding="utf-8-sig", newline="") as file:
+        return pd.read_csv(file, sep=separator, dtype=str, keep_default_na=False)
+
+
+def bank(path: Path) -> Facts:
+    """Calls: served ones are answered, hang-ups in the queue abandoned, hang-ups in the menu never asked for anybody."""
+    calls = raw("bank", path)
+    calls = calls[calls.outcome != "PHANTOM"]
+    queued = ~((calls.q_start == "0:00:00") & (calls.q_exit == "0:00:00") & (calls.q_time == "0"))
+    answered = calls.outcome == "AGENT"
+    calls = calls.assign(answered=answered, offered=answered | ((calls.outcome == "HANG") & queued))
+    contacts, legs = [], []
+    for call in calls[calls.offered].to_dict("records"):
+        queue = f"bank-{call['type']}"
+        dims = {
+            "date": pd.to_datetime("19" + call["date"], format="%Y%m%d").date(),
+            "source": "bank",
+            "channel": "voice",
+            "queue": queue,
+            "team": queue,
+        }
+        contacts.append(
+            {
+                **dims, "offered": True, "answered": call["answered"], "abandoned": not call["answered"],
+                "wait": int(call["q_time"]), "short": 5, "transferred": None,
+            }
+        )  # fmt: skip
+        if call["answered"]:
+            legs.append({**dims, "talk": int(call["ser_time"]), "hold": None, "wrap": None})
+    return only(contacts=contacts, legs=legs)
+
+
+STATES = {
+    "New": "new", "Active": "open", "Awaiting User Info": "pending", "Awaiting Problem": "on_hold",
+    "Awaiting Vendor": "on_hold", "Awaiting Evidence": "on_hold", "Resolved": "solved", "Closed": "closed",
+}  # fmt: skip
+WAYS = {"Phone": "voice", "IVR": "voice", "Email": "email", "Self service": "web", "Direct opening": "in_person"}
+SOLVED = ("solved", "closed")
+
+
+def incidents(path: Path) -> Facts:
+    """Tickets from their audit log, walked through event by event."""
+    events = raw("incidents", path)
+    events = events[events.incident_state.isin(STATES)]
+    events = events.assign(
+        at=pd.to_datetime(events.sys_updated_at, format="%d/%m/%Y %H:%M"),
+        opened=pd.to_datetime(events.opened_at, format="%d/%m/%Y %H:%M"),
+        number_of_change=events.sys_mod_count.astype(int),
+        line=range(len(events)),
+    )
+    events = events.sort_values(["number", "number_of_change", "at", "line"], kind="stable")
+    events = events.drop_duplicates(["number", "number_of_change", "at"], keep="last")
+    lives = [_incident(ticket) for _, ticket in events.groupby("number", sort=False)]
+    last = events["at"].max().date()
+    piles = [{**pile, "source": "incidents"} for pile in _piles(lives, lambda at: at.date(), last)]
+
+    def booked(moment: str, team: str) -> Iterator[dict[str, Any]]:
+        for life in lives:
+            if life[moment] is not None:
+                yield {
+                    "date": life[moment].date(), "source": "incidents", "channel": life["channel"], "team": life[team],
+                    "priority": life["priority"], "reopened": life["reopened"], "one_touch": None,
+                    "seconds": int((life[moment] - life["created_at"]).total_seconds()),
+                    "reassignments": life["moves"],
+                }  # fmt: skip
+
+    return only(
+        created=booked("created_at", "first_team"),
+        solved=booked("solved_at", "solve_team"),
+        resolved=booked("last_solved_at", "last_solve_team"),
+        piles=piles,
+    )
+
+
+def _incident(events: pd.DataFrame) -> dict[str, Any]:
+    rows = events.to_dict("records")
+    status, before = None, False
+    team = agent = known_team = known_agent = None
+    life: dict[str, Any] = {
+        "created_at": rows[0]["opened"], "channel": WAYS.get(rows[-1]["contact_type"], "other"),
+        "first_team": None, "solved_at": None, "solve_team": None, "last_solved_at": None, "last_solve_team": None,
+        "moves": 0, "reopened": False, "states": [],
+    }  # fmt: skip
+    undone = None
+    thanked: list[tuple[Any, Any]] = []
+    for row in rows:
+        status = STATES[row["incident_state"]]
+        new_team, new_agent = (
+            None if row[name] == "?" else f"incidents-{row[name]}" for name in ("assignment_group", "assigned_to")
+        )
+        moved = bool(new_team and known_team and new_team != known_team and new_team != team)
+        moved |= bool(new_agent and known_agent and new_agent != known_agent and new_agent != agent)
+        team, agent = new_team, new_agent
+        known_team, known_agent = team or known_team, agent or known_agent
+        life["moves"] += moved
+        life["first_team"] = life["first_team"] or team
+        now = status in SOLVED
+        if now and not before:
+            if life["solved_at"] is None:
+                life["solved_at"], life["solve_team"] = row["at"], team or "none"
+            life["last_solved_at"], life["last_solve_team"] = row["at"], team or "none"
+            undone = row["at"]
+            # No replies are recorded: solved again within the hour was a mere thank-you.
+            thanked = [(at, since) for at, since in thanked if row["at"] - at > timedelta(hours=1)]
+            life["reopened"] |= any(at - since <= timedelta(days=14) for at, since in thanked)
+            thanked = []
+        if before and not now:
+            thanked.append((row["at"], undone))
+        before = now
+        life["states"].append((row["at"], status, team, row["priority"].split(" - ")[1].lower()))
+    life["reopened"] |= any(at - since <= timedelta(days=14) for at, since in thanked)
+    if status not in SOLVED:
+        life["last_solved_at"] = None
+    life["priority"] = rows[-1]["priority"].split(" - ")[1].lower()
+    life["first_team"] = life["first_team"] or "none"
+    return life
+
+
+def broadband(path: Path) -> Facts:
+    """Recommendation scores; a row without one is no answer."""
+    rows = raw("broadband", path)
+    rows = rows[rows.NPS_SCORE != ""]
+    return only(
+        answers=(
+            {
+                "date": pd.to_datetime(row["CUSTOMER_RESPONSE_DATE"], format="%d/%m/%Y %H:%M").date(),
+                "source": "broadband", "channel": "other", "team": "none", "segment": row["SURVEY_SUB_TYPE"] or "none",
+                "metric": "nps", "positive": False, "score": None,
+                "group": "promoter" if int(row["NPS_SCORE"]) >= 9 else "detractor" if int(row["NPS_SCORE"]) <= 6 else "passive",
+            }
+            for row in rows.to_dict("records")
+        )
+    )  # fmt: skip
+
+
+def nhs(path: Path) -> Facts:
+    """Ratings once a respondent; a date that can be meant two ways is nobody's date."""
+    rows = raw("nhs", path)
+    rows = rows[~rows["FFT categorical answer"].isin(["6", "7"])]
+    found: dict[str, dict[str, Any]] = {}
+    for row in rows.to_dict("records"):
+        date = _nhs_date(row)
+        if date is None or row["FFT categorical answer"] not in "12345" or row["Respondent ID"] in found:
+            continue
+        rating = int(row["FFT categorical answer"])
+        team = row["Trust"]
+        found[row["Respondent ID"]] = {
+            "date": date, "source": "nhs", "channel": "other", "team": f"nhs-{team}" if team else "none",
+            "segment": row["Service type 1"] or "none", "metric": "csat", "positive": rating <= 2,
+            "score": (5 - rating) / 4, "group": None,
+        }  # fmt: skip
+    return only(answers=found.values())
+
+
+def _nhs_date(row: dict[str, str]) -> Any:
+    parts = row["Date"].split("/")
+    if len(parts) != 3 or not all(part.isdigit() for part in parts):
+        return None
+    first, second, year = map(int, parts)
+    readings = {(year, second, first)} if second <= 12 else set()
+    if row["Service type 1"].strip() == "See and Convey" and first <= 12:
+        readings.add((year, first, second))
+    if len(readings) != 1:
+        return None
+    return pd.Timestamp(*readings.pop()).date()
+
+
+FACTS = {"bank": bank, "incidents": incidents, "broadband": broadband, "nhs": nhs}
