@@ -78,6 +78,7 @@ COMPILE = $(UV) pip compile -q --python-version 3.11 --generate-hashes --no-head
 lock: .venv/tools/.installed ## compile the locks again from pyproject.toml
 	$(COMPILE) --extra warehouse -o .locks/warehouse.txt
 	$(COMPILE) --extra warehouse --extra test -c .locks/warehouse.txt -o .locks/test.txt
+	$(COMPILE) --extra warehouse --extra server -c .locks/warehouse.txt -o .locks/server.txt
 	$(COMPILE) --extra superset -o .locks/superset.txt
 	@! grep -nE 'https?://' .locks/*.txt
 

@@ -126,8 +126,7 @@ def _load(folder: Path) -> dict[str, Kpi]:
                 problems.append(f"{kpi.id}: its partner {partner} is no KPI")
     if problems or not kpis:
         raise KefuError(
-            "The KPI catalogue cannot be read:\n"
-            + "\n".join(f"  - {problem}" for problem in problems or ["no KPI"]),
+            "The KPI catalogue cannot be read:\n" + "\n".join(f"  - {problem}" for problem in problems or ["no KPI"]),
             where=str(folder),
         )
     return kpis
@@ -151,9 +150,10 @@ def _kpi(
     def total(name: str) -> str:
         return f"sum({metrics[name]['expr']})"
 
+    for word, known in (("unit", UNIT_NAMES), ("direction", DIRECTION_NAMES), ("interval", INTERVAL_NOTES)):
+        if meta[word] not in known:
+            raise ValueError(f"{word} {meta[word]!r} is none of {', '.join(known)}")
     interval: Interval = meta["interval"]
-    if interval not in INTERVAL_NOTES:
-        raise ValueError(f"interval {interval!r} is none of {', '.join(INTERVAL_NOTES)}")
     if unknown := set(meta["dimensions"]) - set(DIMENSION_COLUMNS):
         raise ValueError(f"unknown dimensions: {', '.join(sorted(unknown))}")
     columns = {column["name"] for column in model["columns"]}
@@ -295,9 +295,11 @@ def documentation(kpis: Iterable[Kpi]) -> str:
     lines = [
         "# KPI catalogue · KPI 目录",
         "",
-        "Generated from `dbt_project/models/kpis/*.yml` by `make generate`; do not edit. 由 `make generate` 自动生成，请勿手工修改。",
+        "Generated from `dbt_project/models/kpis/*.yml` by `make generate`; do not edit. "
+        "由 `make generate` 自动生成，请勿手工修改。",
         "",
-        "Ask for one with `kefu kpi NAME`; the columns are those of the schema `kpis`. A value is null where its denominator",
+        "Ask for one with `kefu kpi NAME`; the columns are those of the schema `kpis`. "
+        "A value is null where its denominator",
         "is 0; below its smallest n a dashboard hides it. 分母为 0 时无值；样本少于最小 n 时看板不显示。",
         "",
         "| code | name | 名称 | `kefu kpi` | unit |",
@@ -315,7 +317,8 @@ def documentation(kpis: Iterable[Kpi]) -> str:
             "",
             f"## {kpi.id}",
             "",
-            f"**{kpi.name['en']}** · **{kpi.name['zh']}** ({kpi.code}, version {kpi.version} since {kpi.since}, profile `{kpi.profile}`)",
+            f"**{kpi.name['en']}** · **{kpi.name['zh']}** "
+            f"({kpi.code}, version {kpi.version} since {kpi.since}, profile `{kpi.profile}`)",
             "",
             f"- {kpi.description['en']}",
             f"- {kpi.description['zh']}",
@@ -323,7 +326,8 @@ def documentation(kpis: Iterable[Kpi]) -> str:
             f"- Unit · 单位: {UNIT_NAMES[kpi.unit]['en']} · {UNIT_NAMES[kpi.unit]['zh']}; "
             f"{DIRECTION_NAMES[kpi.direction]['en']} · {DIRECTION_NAMES[kpi.direction]['zh']}; "
             f"valid from {low} to {high}; target · 目标: {'none' if kpi.target is None else f'{kpi.target:g}'}",
-            f"- Doubt · 误差: {INTERVAL_NOTES[kpi.interval]['en']} · {INTERVAL_NOTES[kpi.interval]['zh']}; smallest n · 最小样本: {kpi.minimum_n}",
+            f"- Doubt · 误差: {INTERVAL_NOTES[kpi.interval]['en']} · {INTERVAL_NOTES[kpi.interval]['zh']}; "
+            f"smallest n · 最小样本: {kpi.minimum_n}",
             f"- Dimensions · 维度: {', '.join(kpi.dimensions)}; grains · 粒度: {', '.join(kpi.grains)}",
             f"- Edge rules · 边界规则: {edges}; read beside · 对照指标: {', '.join(kpi.partners) or 'none'}",
             f"- Source of the definition · 定义来源: {kpi.source}; owner · 负责人: {kpi.owner}",

@@ -12,27 +12,41 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from kefu.errors import KefuError
 
+
+class _Commands(TyperGroup):
+    """The commands; typer itself would end an interruption without a word."""
+
+    def invoke(self, ctx: typer.Context) -> object:  # type: ignore[override]
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            print(
+                "kefu: interrupted. Nothing half-done is visible; run the same command again to go on.",
+                file=sys.stderr,
+            )
+            raise typer.Exit(130) from None
+
+
 app = typer.Typer(
     name="kefu",
-    help="Kefu (客服): a customer-service performance warehouse. Configuration: kefu.toml, or KEFU_CONFIG; state: KEFU_HOME.",
+    cls=_Commands,
+    help="Kefu (客服): a customer-service performance warehouse. Configuration: kefu.toml, or KEFU_CONFIG; state: "
+    "KEFU_HOME.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 
-Names = Annotated[
-    list[str] | None, typer.Argument(help="Sources; all enabled ones by default.", metavar="[SOURCE]...")
-]
+Names = Annotated[list[str] | None, typer.Argument(help="Sources; all enabled ones by default.", metavar="[SOURCE]...")]
 Full = Annotated[bool, typer.Option("--full", help="From the beginning, not from where the last run ended.")]
 AsOf = Annotated[
     str | None,
-    typer.Option(
-        "--as-of", help="Build as of this time, e.g. 2026-03-31T16:00Z (UTC without a zone). Default: now."
-    ),
+    typer.Option("--as-of", help="Build as of this time, e.g. 2026-03-31T16:00Z (UTC without a zone). Default: now."),
 ]
 
 
@@ -58,12 +72,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except KefuError as error:
         print(f"kefu: {error}", file=sys.stderr)
         raise SystemExit(1) from None
-    except KeyboardInterrupt:
-        print(
-            "kefu: interrupted. Nothing half-done is visible; run the same command again to go on.",
-            file=sys.stderr,
-        )
-        raise SystemExit(130) from None
 
 
 # --- from source to reader -------------------------------------------------------------------------------------------
@@ -267,9 +275,7 @@ def doctor() -> None:
 @app.command("check-mapping")
 def check_mapping(
     mapping: Annotated[Path, typer.Argument(help="The mapping file.")],
-    file: Annotated[
-        Path | None, typer.Argument(help="A file to try it on; the mapping's own path by default.")
-    ] = None,
+    file: Annotated[Path | None, typer.Argument(help="A file to try it on; the mapping's own path by default.")] = None,
     sample: Annotated[int, typer.Option(help="How many mapped rows to show.")] = 5,
 ) -> None:
     """Try a mapping on a file: the first rows as Kefu reads them, and why others are quarantined."""
@@ -287,9 +293,7 @@ def _instant(text: str | None) -> datetime | None:
     try:
         instant = datetime.fromisoformat(text)
     except ValueError:
-        raise KefuError(
-            f"{text!r} is no time.", expected="one like 2026-03-31T16:00Z", where="--as-of"
-        ) from None
+        raise KefuError(f"{text!r} is no time.", expected="one like 2026-03-31T16:00Z", where="--as-of") from None
     return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 

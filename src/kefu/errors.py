@@ -18,6 +18,7 @@ class KefuError(Exception):
         where: str | None = None,
         do: str | None = None,
     ) -> None:
+        """Say ``summary`` first, then what was given."""
         self.summary = summary
         self.expected = expected
         self.found = found
@@ -27,11 +28,9 @@ class KefuError(Exception):
         super().__init__("\n".join([summary, *(f"  {name}: {text}" for name, text in lines if text)]))
 
     def __reduce__(self) -> tuple[object, ...]:
-        # Airflow sends exceptions between processes; the default would lose the keyword arguments.
+        """Airflow sends exceptions between processes; the default would lose the keyword arguments."""
         return (_rebuild, (self.summary, self.expected, self.found, self.where, self.do))
 
 
-def _rebuild(
-    summary: str, expected: str | None, found: str | None, where: str | None, do: str | None
-) -> KefuError:
+def _rebuild(summary: str, expected: str | None, found: str | None, where: str | None, do: str | None) -> KefuError:
     return KefuError(summary, expected=expected, found=found, where=where, do=do)

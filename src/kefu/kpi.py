@@ -95,9 +95,7 @@ def _validate(kpi: Kpi, question: Question) -> None:
     if question.profile != kpi.profile:
         raise KefuError(f"{kpi.id} has no profile {question.profile!r}.", expected=kpi.profile)
     if question.first and question.last and question.first > question.last:
-        raise KefuError(
-            "The period ends before it begins.", found=f"from {question.first} to {question.last}"
-        )
+        raise KefuError("The period ends before it begins.", found=f"from {question.first} to {question.last}")
 
 
 def _query(kpi: Kpi, question: Question) -> tuple[sql.Composed, dict[str, Any]]:

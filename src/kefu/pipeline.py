@@ -38,23 +38,30 @@ def extract(names: Iterable[str] = (), *, full: bool = False, settings: Settings
     from kefu import load
 
     settings = settings or load_settings()
+    chosen = _chosen(settings, names)
     prepare(settings)
-    _each(_chosen(settings, names), "extract", lambda name: str(load.extract(settings, name, full=full, progress=say)))
+    _each(chosen, "extract", lambda name: str(load.extract(settings, name, full=full, progress=say)))
 
 
-def check_raw(names: Iterable[str] = (), *, settings: Settings | None = None) -> None:
+def check_raw(
+    names: Iterable[str] = (),
+    *,
+    settings: Settings | None = None,
+    run_id: str | None = None,
+    accept_loss: bool = False,
+) -> None:
     """Hold what landed to the raw expectations; KefuError lists every broken rule of every source."""
     from kefu import expectations
 
     settings = settings or load_settings()
-    _each(
-        _chosen(settings, names), "check raw", lambda name: expectations.check_raw(settings, name).summary()
-    )
+
+    def check(name: str) -> str:
+        return expectations.check_raw(settings, name, run=run_id, accept_loss=accept_loss).summary()
+
+    _each(_chosen(settings, names), "check raw", check)
 
 
-def build(
-    layers: Iterable[str] = (), *, as_of: datetime | None = None, settings: Settings | None = None
-) -> None:
+def build(layers: Iterable[str] = (), *, as_of: datetime | None = None, settings: Settings | None = None) -> None:
     """Build the layers (all by default) into the slot nobody reads.
 
     The first layer begins a build; the others go on with it, so that all of them see one as-of time.
@@ -62,7 +69,7 @@ def build(
     from kefu import control, expectations, publish, transform
 
     settings = settings or load_settings()
-    chosen = list(layers) or list(transform.LAYERS)
+    chosen = transform.known_layers(layers or transform.LAYERS)
     first, last = next(iter(transform.LAYERS)), list(transform.LAYERS)[-1]
     if first in chosen:
         prepare(settings)
@@ -79,9 +86,7 @@ def build(
     )
 
 
-def check_published(
-    *, settings: Settings | None = None, run_id: str | None = None, accept_loss: bool = False
-) -> None:
+def check_published(*, settings: Settings | None = None, run_id: str | None = None, accept_loss: bool = False) -> None:
     """Hold what was built to the published expectations; KefuError leaves readers on the last good build."""
     from kefu import control, expectations
 
@@ -140,7 +145,9 @@ def run(names: Iterable[str] = (), *, as_of: datetime | None = None, full: bool 
             failed.append(error)
             say(f"{name}: {error}")
     if not landed:
-        raise KefuError(f"No source could be loaded ({len(failed)} failed, see above).", do="Correct that and run again.")
+        raise KefuError(
+            f"No source could be loaded ({len(failed)} failed, see above).", do="Correct that and run again."
+        )
     check_raw(landed, settings=settings, run_id=run_id)
     build(as_of=as_of, settings=settings)
     check_published(settings=settings, run_id=run_id)
@@ -153,9 +160,7 @@ def run(names: Iterable[str] = (), *, as_of: datetime | None = None, full: bool 
 
 
 def _chosen(settings: Settings, names: Iterable[str]) -> list[str]:
-    chosen = [settings.source(name).name for name in names] or [
-        source.name for source in settings.enabled_sources()
-    ]
+    chosen = [settings.source(name).name for name in names] or [source.name for source in settings.enabled_sources()]
     if not chosen:
         raise KefuError(
             "No source is enabled.",

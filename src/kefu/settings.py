@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from kefu.errors import KefuError
 
@@ -36,9 +36,7 @@ class Name(_Model):
 class Parameters(_Model):
     """The edge rules, each named; the codes are those of docs/kpis.md."""
 
-    target_answer_seconds: int = Field(
-        20, ge=0, description="Service level: answered within this many seconds."
-    )
+    target_answer_seconds: int = Field(20, ge=0, description="Service level: answered within this many seconds.")
     short_abandon_seconds: int = Field(5, ge=0, description="E01, voice: a shorter wait is a short abandon.")
     short_abandon_seconds_chat: int = Field(10, ge=0, description="E01, chat and messaging.")
     reopen_window_days: int = Field(14, ge=0, description="T06: a later reopen does not count.")
@@ -65,9 +63,7 @@ class Warehouse(_Model):
     host: str | None = None
     port: int = Field(5432, ge=1, le=65535)
     database: str = "kefu"
-    admin: str = Field(
-        "postgres", description="May create roles and schemas; password in KEFU_WAREHOUSE_PASSWORD."
-    )
+    admin: str = Field("postgres", description="May create roles and schemas; password in KEFU_WAREHOUSE_PASSWORD.")
 
 
 class SourceSettings(_Model):
@@ -76,6 +72,7 @@ class SourceSettings(_Model):
     name: str
     kind: str
     enabled: bool = True
+    schedule: str | None = None  # cron, when Airflow extracts it; the kind's own by default
     options: dict[str, Any] = {}
 
 
@@ -107,16 +104,21 @@ class Settings(_Model):
             raise ValueError("choose from 'en' and 'zh', at least one")
         return languages
 
-    @model_validator(mode="after")
-    def _one_team_a_member(self) -> Settings:
+    @field_validator("teams")
+    @classmethod
+    def _one_team_a_member(cls, teams: tuple[Team, ...]) -> tuple[Team, ...]:
+        ids = [team.id for team in teams]
+        problems = [f"the id {id_!r} is used twice" for id_ in dict.fromkeys(ids) if ids.count(id_) > 1]
         owner: dict[tuple[str, str], str] = {}
-        for team in self.teams:
+        for team in teams:
             for source, members in team.members.items():
                 for member in members:
                     other = owner.setdefault((source, member), team.id)
                     if other != team.id:
-                        raise ValueError(f"{source} {member!r} is in two teams: {other} and {team.id}")
-        return self
+                        problems.append(f"{source} {member!r} is in two teams: {other} and {team.id}")
+        if problems:
+            raise ValueError("; ".join(problems))
+        return teams
 
     def enabled_sources(self) -> list[SourceSettings]:
         """The sources that are on, in the order of the file."""
@@ -179,10 +181,20 @@ def load_settings(config: Path | None = None, home: Path | None = None) -> Setti
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise KefuError("The configuration is not valid TOML.", found=str(error), where=str(path)) from error
 
+    # Where the file is the same everywhere: containers.
+    host = os.environ.get("KEFU_WAREHOUSE_HOST")
+    if host and isinstance(given := raw.setdefault("warehouse", {}), dict):
+        given["host"] = host
     where = home or Path(os.environ.get("KEFU_HOME") or path.parent / ".kefu")
-    problems: list[str] = []
+    problems = [
+        f"{name}: there is no such setting" for name in ("config", "home", "project") if raw.pop(name, None) is not None
+    ]
     sources = {}
-    for name, options in (raw.pop("sources", None) or {}).items():
+    listed = raw.pop("sources", {})
+    if not isinstance(listed, dict):
+        problems.append(f"sources: expected tables such as [sources.zendesk], found {listed!r}")
+        listed = {}
+    for name, options in listed.items():
         if not SOURCE_NAME.fullmatch(name) or name in RESERVED_SOURCE_NAMES:
             problems.append(f"sources.{name}: a name is a lower-case word such as 'zendesk', and not 'kefu'")
             continue
@@ -191,8 +203,9 @@ def load_settings(config: Path | None = None, home: Path | None = None) -> Setti
             continue
         options = dict(options)
         kind, enabled = options.pop("kind", name), options.pop("enabled", True)
+        schedule = options.pop("schedule", None)
         try:
-            sources[name] = SourceSettings(name=name, kind=kind, enabled=enabled, options=options)
+            sources[name] = SourceSettings(name=name, kind=kind, enabled=enabled, schedule=schedule, options=options)
         except ValidationError as error:
             problems += _explain(error, f"sources.{name}.")
     try:
@@ -220,6 +233,8 @@ def _explain(error: ValidationError, prefix: str = "") -> list[str]:
     for problem in error.errors():
         name = prefix + ".".join(str(part) for part in problem["loc"])
         message = problem["msg"].removeprefix("Value error, ")
+        if problem["type"] == "extra_forbidden":
+            message = "there is no such setting"
         found = "" if problem["type"] in ("missing", "value_error") else f" (found {problem['input']!r})"
         lines.append(f"{name}: {message}{found}" if name else message)
     return lines

@@ -1,0 +1,175 @@
+-- Functions of the schema kpis. All arithmetic is in double precision, one operation a line or in the written
+-- order, so that the same operations on Python floats give the same bits. NULL where there is nothing to say.
+
+-- The two limits of a share x of n, Wilson's score interval at 95 %, within [0, 1]. side: -1 low, +1 high.
+create or replace function kpis.wilson_limit(
+    x double precision, n double precision, side double precision
+) returns double precision language plpgsql immutable strict parallel safe as $$
+declare
+    z constant double precision := 1.959963984540054;
+    share double precision;
+    squared double precision;
+    scale double precision;
+    centre double precision;
+    half double precision;
+    bound double precision;
+begin
+    if n <= 0 or x < 0 or x > n then
+        return null;
+    end if;
+    -- The formula gives these two up to rounding; a share of nothing starts at exactly nothing.
+    if x = 0 and side < 0 then
+        return 0;
+    end if;
+    if x = n and side > 0 then
+        return 1;
+    end if;
+    share := x / n;
+    squared := z * z;
+    scale := 1 + squared / n;
+    centre := share + squared / (2 * n);
+    half := z * sqrt(share * (1 - share) / n + squared / (4 * n * n));
+    bound := (centre + side * half) / scale;
+    return case when bound < 0 then 0 when bound > 1 then 1 else bound end;
+end
+$$;
+
+create or replace function kpis.wilson_low(x double precision, n double precision)
+returns double precision language sql immutable strict parallel safe as
+$$ select kpis.wilson_limit(x, n, -1) $$;
+
+create or replace function kpis.wilson_high(x double precision, n double precision)
+returns double precision language sql immutable strict parallel safe as
+$$ select kpis.wilson_limit(x, n, 1) $$;
+
+comment on function kpis.wilson_low(double precision, double precision)
+is 'Lower limit of the share x of n: Wilson score interval, 95 %. NULL for n = 0.';
+comment on function kpis.wilson_high(double precision, double precision)
+is 'Upper limit of the share x of n: Wilson score interval, 95 %. NULL for n = 0.';
+
+-- The two limits of a Net Promoter Score, adjusted Wald at 95 % (add 3 to n, 3/4 each to promoters and
+-- detractors), on the scale -100 to 100.
+create or replace function kpis.nps_limit(
+    promoters double precision, detractors double precision, n double precision, side double precision
+) returns double precision language plpgsql immutable strict parallel safe as $$
+declare
+    z constant double precision := 1.959963984540054;
+    total double precision;
+    promoting double precision;
+    detracting double precision;
+    score double precision;
+    variance double precision;
+    half double precision;
+    bound double precision;
+begin
+    if n <= 0 or promoters < 0 or detractors < 0 or promoters + detractors > n then
+        return null;
+    end if;
+    total := n + 3;
+    promoting := (promoters + 0.75) / total;
+    detracting := (detractors + 0.75) / total;
+    score := promoting - detracting;
+    variance := promoting + detracting - score * score;
+    half := z * sqrt(variance / total);
+    bound := 100 * (score + side * half);
+    return case when bound < -100 then -100 when bound > 100 then 100 else bound end;
+end
+$$;
+
+create or replace function kpis.nps_low(
+    promoters double precision, detractors double precision, n double precision
+) returns double precision language sql immutable strict parallel safe as
+$$ select kpis.nps_limit(promoters, detractors, n, -1) $$;
+
+create or replace function kpis.nps_high(
+    promoters double precision, detractors double precision, n double precision
+) returns double precision language sql immutable strict parallel safe as
+$$ select kpis.nps_limit(promoters, detractors, n, 1) $$;
+
+comment on function kpis.nps_low(double precision, double precision, double precision)
+is 'Lower limit of the Net Promoter Score: adjusted Wald interval, 95 %, -100 to 100. NULL for n = 0.';
+comment on function kpis.nps_high(double precision, double precision, double precision)
+is 'Upper limit of the Net Promoter Score: adjusted Wald interval, 95 %, -100 to 100. NULL for n = 0.';
+
+-- The two limits of a mean, from the sum and the sum of squares of n values: normal at 95 %, sample variance.
+create or replace function kpis.mean_limit(
+    total double precision, squares double precision, n double precision, side double precision
+) returns double precision language plpgsql immutable strict parallel safe as $$
+declare
+    z constant double precision := 1.959963984540054;
+    mean double precision;
+    variance double precision;
+begin
+    if n < 2 then
+        return null;
+    end if;
+    mean := total / n;
+    variance := (squares - total * mean) / (n - 1);
+    -- Of equal values rounding may leave a little less than nothing.
+    if variance < 0 then
+        variance := 0;
+    end if;
+    return mean + side * (z * sqrt(variance / n));
+end
+$$;
+
+create or replace function kpis.mean_low(
+    total double precision, squares double precision, n double precision
+) returns double precision language sql immutable strict parallel safe as
+$$ select kpis.mean_limit(total, squares, n, -1) $$;
+
+create or replace function kpis.mean_high(
+    total double precision, squares double precision, n double precision
+) returns double precision language sql immutable strict parallel safe as
+$$ select kpis.mean_limit(total, squares, n, 1) $$;
+
+comment on function kpis.mean_low(double precision, double precision, double precision)
+is 'Lower limit of a mean from sum, sum of squares and n: normal interval, 95 %. NULL for n < 2.';
+comment on function kpis.mean_high(double precision, double precision, double precision)
+is 'Upper limit of a mean from sum, sum of squares and n: normal interval, 95 %. NULL for n < 2.';
+
+-- Sum over the rows of the latest day in the group: what a stock (open tickets) was at the end of a period.
+-- The state is {day, sum}; rows without a day or a value do not count.
+create or replace function kpis.sum_at_last_add(state bigint [], value bigint, day date)
+returns bigint [] language plpgsql immutable strict parallel safe as $$
+declare
+    ordinal constant bigint := day - date '2000-01-01';
+begin
+    if cardinality(state) = 0 or ordinal > state[1] then
+        return array[ordinal, value];
+    end if;
+    if ordinal = state[1] then
+        return array[ordinal, state[2] + value];
+    end if;
+    return state;
+end
+$$;
+
+create or replace function kpis.sum_at_last_combine(one bigint [], other bigint [])
+returns bigint [] language plpgsql immutable strict parallel safe as $$
+begin
+    if cardinality(one) = 0 or other[1] > one[1] then
+        return other;
+    end if;
+    if other[1] = one[1] then
+        return array[one[1], one[2] + other[2]];
+    end if;
+    return one;
+end
+$$;
+
+create or replace function kpis.sum_at_last_result(state bigint [])
+returns bigint language sql immutable strict parallel safe as
+$$ select state[2] $$;
+
+create or replace aggregate kpis.sum_at_last(value bigint, day date) (
+    sfunc = kpis.sum_at_last_add,
+    stype = bigint [],
+    initcond = '{}',
+    finalfunc = kpis.sum_at_last_result,
+    combinefunc = kpis.sum_at_last_combine,
+    parallel = safe
+);
+
+comment on aggregate kpis.sum_at_last(bigint, date)
+is 'Sum of value over the rows of the latest day in the group. NULL without rows.';

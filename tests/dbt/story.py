@@ -1,0 +1,377 @@
+"""A small service centre whose every KPI can be worked out on paper, as the rows its systems would have left in raw.
+
+Reporting zone Asia/Shanghai (UTC+8), as of 2026-04-01 00:00 there. All times below are UTC. What each row is for stands
+beside it; what the KPIs must be stands in test_kpis_by_hand.py.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from kefu.settings import Settings
+
+AS_OF = datetime(2026, 3, 31, 16, tzinfo=UTC)
+
+Rows = dict[str, list[dict[str, Any]]]
+
+
+@dataclass(frozen=True)
+class Told:
+    """A warehouse in which the story is built, tested and published, and the folder MetricFlow runs in."""
+
+    settings: Settings
+    semantic_layer: Path
+
+
+def at(text: str) -> datetime:
+    """``"02 03:00"`` is 2026-03-02 03:00 UTC."""
+    return datetime.fromisoformat(f"2026-03-{text}+00:00")
+
+
+def rows() -> Rows:
+    """Every row, by raw table."""
+    return {**telephony(), **ticketing(), **surveys(), **files()}
+
+
+def insert(connection: psycopg.Connection[Any], tables: Rows) -> None:
+    """Put rows into raw tables; columns a row does not name stay empty."""
+    for table, landed in tables.items():
+        for row in landed:
+            connection.execute(
+                sql.SQL("insert into {} ({}, _load_id, _loaded_at) values ({}, 'by hand', %s)").format(
+                    sql.Identifier(*table.split(".")),
+                    sql.SQL(", ").join(map(sql.Identifier, row)),
+                    sql.SQL(", ").join(sql.Placeholder() for _ in row),
+                ),
+                [*row.values(), AS_OF],
+            )
+
+
+# --- calls: an Asterisk queue log ------------------------------------------------------------------------------------
+
+LOG = """
+# answered after 12 s, 180 s of talk, 30 s of wrap-up
+02 02:00:00|c1|returns|NONE|ENTERQUEUE||13800000001
+02 02:00:12|c1|returns|Ann|CONNECT|12|bridge|3
+02 02:03:12|c1|returns|Ann|COMPLETECALLER|12|180|1
+02 02:03:12|NONE|NONE|Ann|PAUSE|wrapup
+02 02:03:42|NONE|NONE|Ann|UNPAUSE
+# hung up after 4 s: a short abandon; after 5 s: an abandon
+02 02:10:00|c2|returns|NONE|ENTERQUEUE||13800000002
+02 02:10:04|c2|returns|NONE|ABANDON|1|1|4
+02 02:11:00|c3|returns|NONE|ENTERQUEUE||13800000003
+02 02:11:05|c3|returns|NONE|ABANDON|1|1|5
+# 25 s in one queue, put into another, answered there after 10 s: one contact that waited 35 s
+02 02:20:00|c4|returns|NONE|ENTERQUEUE||13800000004
+02 02:20:25|c4|returns|NONE|EXITWITHTIMEOUT|1|1|25
+02 02:20:25|c4|billing|NONE|ENTERQUEUE||13800000004
+02 02:20:35|c4|billing|Bob|CONNECT|10|bridge|2
+02 02:21:35|c4|billing|Bob|COMPLETEAGENT|10|60|1
+# answered after exactly 20 s, transferred: the second wait is the queue's, the contact's is over
+02 02:30:00|c5|returns|NONE|ENTERQUEUE||13800000005
+02 02:30:20|c5|returns|Ann|CONNECT|20|bridge|5
+02 02:32:00|c5|returns|Ann|BLINDTRANSFER|600|internal|20|100|1
+02 02:32:00|c5|billing|NONE|ENTERQUEUE||13800000005
+02 02:32:40|c5|billing|Bob|CONNECT|40|bridge|4
+02 02:36:00|c5|billing|Bob|COMPLETECALLER|40|200|1
+# rings twice without an answer, answered after 45 s
+02 02:40:00|c6|returns|NONE|ENTERQUEUE||13800000006
+02 02:40:15|c6|returns|Ann|RINGNOANSWER|15000
+02 02:40:30|c6|returns|Bob|RINGNOANSWER|15000
+02 02:40:45|c6|returns|Ann|CONNECT|45|bridge|10
+02 02:41:15|c6|returns|Ann|COMPLETEAGENT|45|30|1
+# half past midnight of the third where the centre is; 10 s of wrap-up
+02 16:30:00|c7|returns|NONE|ENTERQUEUE||13800000007
+02 16:30:05|c7|returns|Ann|CONNECT|5|bridge|5
+02 16:31:35|c7|returns|Ann|COMPLETECALLER|5|90|1
+02 16:31:35|NONE|NONE|Ann|PAUSE|wrapup
+02 16:31:45|NONE|NONE|Ann|UNPAUSE
+# nobody there any more: offered, and neither answered nor abandoned
+03 02:00:00|c8|returns|NONE|ENTERQUEUE||13800000008
+03 02:00:30|c8|returns|NONE|EXITEMPTY|1|1|30
+# gave up after a minute
+03 02:10:00|c9|returns|NONE|ENTERQUEUE||13800000009
+03 02:11:00|c9|returns|NONE|ABANDON|1|1|60
+# after the as-of time: not there yet
+31 16:00:01|c10|returns|NONE|ENTERQUEUE||13800000010
+31 16:00:02|c10|returns|Ann|CONNECT|1|bridge|1
+31 16:00:03|c10|returns|Ann|COMPLETECALLER|1|1|1
+"""
+
+
+def telephony() -> Rows:
+    """raw_asterisk.queue_log, from LOG."""
+    names = ["occurred_at", "callid", "queue", "agent", "event", "data1", "data2", "data3", "data4", "data5"]
+    lines = [line.split("|") for line in LOG.strip().splitlines() if not line.startswith("#")]
+    return {
+        "raw_asterisk.queue_log": [
+            {
+                "file_id": "queue_log",
+                "byte_offset": 100 * number,
+                **dict(zip(names, [at(line[0]), *line[1:]], strict=False)),
+            }
+            for number, line in enumerate(lines)
+        ]
+    }
+
+
+# --- tickets: Zendesk ------------------------------------------------------------------------------------------------
+
+ANN, BOB, CUSTOMER = 1, 2, 101
+RETURNS, BILLING = 11, 12
+
+# One line an event: ticket | time | who | what it set or said. `note` is an internal comment, `reply` a public one.
+HISTORY = """
+# replied to after an hour, solved after two; a thank-you opens it for half an hour: no reopen
+1|02 01:00|customer|create group=11 reply
+1|02 02:00|Ann|reply status=pending assignee=1
+1|02 03:00|Ann|status=solved
+1|02 04:00|customer|reply status=open
+1|02 04:30|Ann|status=solved
+# solved with the first reply; the next day reopened, handed to another team, replied to and solved: a reopen
+2|02 01:00|customer|create group=11 reply
+2|02 01:30|Ann|reply status=solved assignee=1
+2|03 01:00|customer|reply status=open
+2|03 01:10|Ann|group=12 assignee=2
+2|03 02:00|Bob|reply status=solved
+# solved with the first reply, reopened two days later and still open: a reopen too
+3|02 01:00|customer|create group=12 reply
+3|02 05:00|Bob|reply status=solved assignee=2
+3|04 05:00|customer|reply status=open
+# opened by an agent: nobody waits for a first reply, and its first message is none
+4|02 01:00|Ann|create group=11 assignee=1 reply
+4|02 02:00|Ann|reply
+4|02 03:00|Ann|status=solved
+# merged into another, and deleted: out of everything
+5|02 01:00|customer|create group=11 reply
+5|02 01:05|Ann|reply status=closed
+6|02 01:00|customer|create group=11 reply
+6|02 01:05|Ann|status=deleted
+# nobody has looked at it yet
+7|05 01:00|customer|create group=11 reply
+# reopened one second after the 14 days
+8|02 01:00|customer|create group=11 reply
+8|02 01:10|Ann|reply status=solved assignee=1
+8|16 01:10:01|customer|reply status=open
+8|16 02:00|Ann|reply status=solved
+# created after the as-of time
+9|31 17:00|customer|create group=11 reply
+# first a robot, then a note among colleagues, then the reply that counts, after two hours
+10|02 01:00|customer|create reply
+10|02 01:05|robot|reply group=11
+10|02 02:00|Ann|note assignee=1
+10|02 03:00|Ann|reply status=solved
+"""
+
+RATINGS = """
+# offered and rated good; rated bad; never answered
+1|1|offered|02 03:10|02 03:10
+2|1|good|02 06:00|02 06:00
+3|2|offered|02 01:40|02 01:40
+4|2|bad|03 03:00|03 03:00
+5|3|offered|02 05:10|02 05:10
+# of the merged ticket: out
+6|5|offered|02 01:10|02 01:10
+7|5|good|02 01:20|02 01:20
+# one second after the seven days: late, neither an answer nor answered
+8|10|offered|02 04:00|02 04:00
+9|10|good|09 04:00:01|09 04:00:01
+# changed their mind: the last one counts
+10|8|offered|02 02:00|02 02:00
+11|8|bad|02 03:00|02 03:00
+12|8|good|02 05:00|02 05:00
+"""
+
+
+def ticketing() -> Rows:
+    """raw_zendesk: users, groups, the tickets and their events from HISTORY, the ratings from RATINGS."""
+    people = {"Ann": (ANN, "agent"), "Bob": (BOB, "agent"), "customer": (CUSTOMER, "end-user")}
+    tables: Rows = defaultdict(list)
+    tables["raw_zendesk.users"] = [
+        {"id": number, "name": name, "role": role, "active": True} for name, (number, role) in people.items()
+    ]
+    tables["raw_zendesk.groups"] = [{"id": RETURNS, "name": "Returns"}, {"id": BILLING, "name": "Billing"}]
+    tickets: dict[str, dict[str, Any]] = {}
+    for number, line in enumerate(line for line in HISTORY.strip().splitlines() if not line.startswith("#")):
+        ticket_id, moment, who, deeds = line.split("|")
+        updater = people.get(who, (-1, ""))[0]
+        event = {
+            "event_id": 1000 + number,
+            "ticket_id": int(ticket_id),
+            "created_at": at(moment),
+            "updater_id": updater,
+            "via": "Rule" if who == "robot" else "Web form",
+        }
+        facts: list[dict[str, Any]] = []
+        for deed in deeds.split():
+            word, _, value = deed.partition("=")
+            if word == "create":
+                tickets[ticket_id] = {
+                    "id": int(ticket_id),
+                    "created_at": at(moment),
+                    "submitter_id": updater,
+                    "requester_id": CUSTOMER,
+                    "via_channel": "email",
+                    "tags": "[]",
+                }
+                facts += [{"field": "created"}, {"field": "status", "value": "new"}]
+            elif word in ("reply", "note"):
+                facts.append({"field": "comment", "is_public": word == "reply", "author_id": updater})
+            else:
+                column = {"group": "group_id", "assignee": "assignee_id"}.get(word, word)
+                facts.append({"field": column, "value": value})
+        for child, fact in enumerate(facts):
+            tables["raw_zendesk.ticket_events"].append({**event, "child_number": child, **fact})
+            if fact["field"] in ("status", "group_id", "assignee_id"):
+                tickets[ticket_id][fact["field"]] = fact["value"]
+        tickets[ticket_id]["updated_at"] = at(moment)
+    tickets["5"]["tags"] = json.dumps(["closed_by_merge"])
+    tables["raw_zendesk.tickets"] = list(tickets.values())
+    for line in RATINGS.strip().splitlines():
+        if not line.startswith("#"):
+            number_text, ticket_id, score, created, updated = line.split("|")
+            tables["raw_zendesk.satisfaction_ratings"].append(
+                {
+                    "id": int(number_text),
+                    "ticket_id": int(ticket_id),
+                    "requester_id": CUSTOMER,
+                    "assignee_id": ANN,
+                    "group_id": RETURNS,
+                    "score": score,
+                    "created_at": at(created),
+                    "updated_at": at(updated),
+                }
+            )
+    return dict(tables)
+
+
+# --- surveys: Qualtrics ----------------------------------------------------------------------------------------------
+
+# invitation | status | sent | response: when, finished, satisfaction 1 to 5, recommendation 0 to 10
+SURVEYED = """
+1|Success|04 01:00|04 02:00|yes|5|10
+2|Success|04 01:00|04 02:00|yes|4|8
+3|Success|04 01:00|04 02:00|yes|3|6
+# left the second question out
+4|Success|04 01:00|04 02:00|yes|2|
+# did not get to the end
+5|Success|04 01:00|04 02:00|no|1|1
+# never arrived; arrived and was never answered
+6|HardBounce|04 01:00
+7|Success|04 01:00
+"""
+
+
+def surveys() -> Rows:
+    """raw_qualtrics, from SURVEYED; and a second answer to the first invitation, one to none, and a preview."""
+    tables: Rows = defaultdict(list)
+    tables["raw_qualtrics.questions"] = [
+        {"survey_id": "SV_1", "question_id": "QID1", "metric": "csat", "scale": "five_point"},
+        {"survey_id": "SV_1", "question_id": "QID2", "metric": "nps", "scale": "eleven_point"},
+        {"survey_id": "SV_1", "question_id": "QID3"},  # free text: measures nothing
+    ]
+
+    def response(name: str, moment: str, csat: str, nps: str, finished: str = "yes", **more: Any) -> None:
+        tables["raw_qualtrics.responses"].append(
+            {
+                "survey_id": "SV_1",
+                "response_id": name,
+                "recorded_at": at(moment),
+                "status": 0,
+                "finished": finished == "yes",
+                "team": "Returns",
+                "embedded": "{}",
+                **more,
+            }
+        )
+        for question, value in (("QID1", csat), ("QID2", nps), ("QID3", "words")):
+            if value:
+                tables["raw_qualtrics.answers"].append(
+                    {"survey_id": "SV_1", "response_id": name, "question_id": question, "value": value}
+                )
+
+    for line in SURVEYED.strip().splitlines():
+        if line.startswith("#"):
+            continue
+        number, status, sent, *answer = line.split("|")
+        tables["raw_qualtrics.invitations"].append(
+            {
+                "distribution_id": "EMD_1",
+                "contact_id": f"CID_{number}",
+                "survey_id": "SV_1",
+                "status": status,
+                "sent_at": at(sent),
+                "team": "Returns",
+                **({"response_id": f"R_{number}"} if answer else {}),
+            }
+        )
+        if answer:
+            moment, finished, csat, nps = answer
+            response(f"R_{number}", moment, csat, nps, finished)
+    response(
+        "R_again",
+        "05 02:00",
+        "1",
+        "0",
+        embedded=json.dumps({"distribution_id": "EMD_1", "contact_id": "CID_1"}),
+    )
+    response("R_link", "06 02:00", "5", "9")
+    response("R_preview", "06 02:00", "1", "0", status=1)
+    return dict(tables)
+
+
+# --- exported files --------------------------------------------------------------------------------------------------
+
+
+def files() -> Rows:
+    """raw_bank: what a file leaves out is unknown, not zero."""
+    call = {"direction": "inbound", "channel": "voice", "queue": "loans", "_file": "bank.csv"}
+    start = {"started_at": at("02 03:00"), "queued_at": at("02 03:00")}
+    calls = [
+        # no word of transfers or wrap-up
+        {"call_id": "b1", "outcome": "answered", "wait_seconds": 8, "talk_seconds": 50, "hold_seconds": 10},
+        # never asked for a person; not the customer's call
+        {"call_id": "b2", "outcome": "ivr_abandoned", "ivr_seconds": 20},
+        {"call_id": "b3", "outcome": "answered", "direction": "outbound", "wait_seconds": 3, "talk_seconds": 70},
+        # in a chat ten seconds are short, not five
+        {"call_id": "b4", "outcome": "abandoned", "channel": "chat", "wait_seconds": 9},
+        {"call_id": "b5", "outcome": "abandoned", "channel": "chat", "wait_seconds": 10},
+        # abandoned, nobody knows after how long
+        {"call_id": "b6", "outcome": "abandoned"},
+    ]
+    return {
+        "raw_bank.calls": [{**call, **start, **one, "_line": line} for line, one in enumerate(calls)],
+        "raw_bank.tickets": [
+            # ten hours to the solve; replies, assignments and reopens are not on record
+            {
+                "ticket_id": "f1",
+                "status": "closed",
+                "channel": "web",
+                "created_at": at("02 00:00"),
+                "solved_at": at("02 10:00"),
+                "_file": "tickets.csv",
+                "_line": 1,
+            }
+        ],
+        "raw_bank.survey_responses": [
+            # six is no answer on a scale to five
+            {
+                "response_id": "s1",
+                "question": "happy",
+                "metric": "csat",
+                "scale": "five_point",
+                "value": 6,
+                "responded_at": at("02 03:00"),
+                "_file": "survey.csv",
+                "_line": 1,
+            }
+        ],
+    }

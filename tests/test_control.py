@@ -1,0 +1,88 @@
+"""The build under way: one at a time, one as-of time, its parameters as data."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from kefu import control, warehouse
+from kefu.errors import KefuError
+from kefu.settings import Parameters, Settings
+
+
+@pytest.fixture
+def prepared(warehouse: Settings) -> Settings:
+    control.prepare(warehouse)
+    return warehouse
+
+
+def test_before_the_first_build_there_is_none(warehouse: Settings) -> None:
+    with pytest.raises(KefuError, match="Nothing has been built yet"):
+        control.current_build(warehouse)
+    control.prepare(warehouse)
+    with pytest.raises(KefuError, match="Nothing has been built yet"):
+        control.current_build(warehouse)
+
+
+def test_preparing_twice_changes_nothing(prepared: Settings) -> None:
+    build = control.begin_build(prepared, "a")
+    control.prepare(prepared)
+    assert control.current_build(prepared) == build
+
+
+@pytest.mark.parametrize(
+    "instant",
+    [
+        datetime(2026, 3, 31, 16, 0, 0, 123456, tzinfo=UTC),
+        datetime(2026, 4, 1, tzinfo=timezone(timedelta(hours=8))),
+    ],
+)
+def test_the_as_of_time_is_naive_utc_to_the_second(prepared: Settings, instant: datetime) -> None:
+    control.begin_build(prepared, "b", instant)
+    current = control.current_build(prepared)
+    assert (current.slot, current.as_of_at) == ("b", datetime(2026, 3, 31, 16))
+
+
+def test_a_build_carries_the_parameters_and_teams_of_the_configuration(prepared: Settings) -> None:
+    parameters = Parameters(reopen_window_days=3)
+    control.begin_build(prepared.model_copy(update={"parameters": parameters}), "a")
+    control.begin_build(prepared.model_copy(update={"parameters": parameters}), "a")  # the second replaces the first
+    with warehouse.connect(prepared) as connection:
+        names = ", ".join(Parameters.model_fields)
+        rows = connection.execute(f"select reporting_zone, {names} from control.build").fetchall()
+        teams = connection.execute("select source, member, team_id, team_en, team_zh from control.teams").fetchall()
+    assert rows == [(prepared.reporting_zone, *parameters.model_dump().values())]
+    assert sorted(teams) == [
+        ("asterisk", "returns", "returns", "Returns", "退换组"),
+        ("qualtrics", "Returns", "returns", "Returns", "退换组"),
+        ("zendesk", "Returns", "returns", "Returns", "退换组"),
+    ]
+
+
+def test_a_build_is_built_and_then_checked(prepared: Settings) -> None:
+    build = control.begin_build(prepared, "a")
+    assert not (build.is_built or build.is_checked)
+    control.mark(prepared, build, "built")
+    assert control.current_build(prepared).is_built
+    assert not control.current_build(prepared).is_checked
+    control.mark(prepared, build, "checked")
+    assert control.current_build(prepared).is_checked
+
+
+def test_a_build_that_was_overtaken_cannot_be_marked(prepared: Settings) -> None:
+    slow = control.begin_build(prepared, "a")
+    control.begin_build(prepared, "a")
+    with pytest.raises(KefuError, match="Another build began"):
+        control.mark(prepared, slow, "built")
+    assert not control.current_build(prepared).is_built
+
+
+def test_customers_keep_their_pseudonyms_from_build_to_build(prepared: Settings) -> None:
+    keys = []
+    for _ in range(2):
+        control.begin_build(prepared, "a")
+        with warehouse.connect(prepared) as connection:
+            keys += connection.execute("select customer_key from control.build").fetchone() or ()
+    assert keys[0] == keys[1]
+    assert len(keys[0]) >= 20

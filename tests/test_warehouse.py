@@ -1,0 +1,321 @@
+"""The database itself: its functions agree with Python to the bit, its roles see what they may and no more."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable, Iterator
+from datetime import date, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as profile
+from hypothesis import strategies as st
+
+from kefu import warehouse as database
+from kefu.errors import KefuError
+from kefu.settings import Settings
+
+Z = 1.959963984540054
+counts = st.integers(0, 10_000_000)
+few = profile(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+
+
+@pytest.fixture(scope="module")
+def prepared(new_warehouse: Callable[..., Settings]) -> Settings:
+    return new_warehouse()
+
+
+@pytest.fixture(scope="module")
+def analyst(prepared: Settings) -> Iterator[psycopg.Connection[Any]]:
+    with database.connect(prepared, "analyst", autocommit=True) as connection:
+        yield connection
+
+
+def ask(connection: psycopg.Connection[Any], expression: str, *values: object) -> Any:
+    row = connection.execute(f"select {expression}", values).fetchone()
+    assert row is not None
+    return row[0]
+
+
+def outside(settings: Settings, **changes: object) -> Settings:
+    """The same configuration with the warehouse on a server that is not Kefu's own."""
+    server = settings.warehouse.model_copy(update={"host": "127.0.0.1", **changes})
+    return settings.model_copy(update={"warehouse": server})
+
+
+def wilson(x: float, n: float, side: float) -> float | None:
+    if n <= 0 or x < 0 or x > n:
+        return None
+    if x == 0 and side < 0:
+        return 0.0
+    if x == n and side > 0:
+        return 1.0
+    share = x / n
+    squared = Z * Z
+    scale = 1 + squared / n
+    centre = share + squared / (2 * n)
+    half = Z * math.sqrt(share * (1 - share) / n + squared / (4 * n * n))
+    return min(1.0, max(0.0, (centre + side * half) / scale))
+
+
+def nps(promoters: float, detractors: float, n: float, side: float) -> float | None:
+    if n <= 0 or promoters + detractors > n:
+        return None
+    total = n + 3
+    promoting = (promoters + 0.75) / total
+    detracting = (detractors + 0.75) / total
+    score = promoting - detracting
+    variance = promoting + detracting - score * score
+    bound = 100 * (score + side * (Z * math.sqrt(variance / total)))
+    return min(100.0, max(-100.0, bound))
+
+
+def mean(total: float, squares: float, n: float, side: float) -> float | None:
+    if n < 2:
+        return None
+    average = total / n
+    variance = max(0.0, (squares - total * average) / (n - 1))
+    return average + side * (Z * math.sqrt(variance / n))
+
+
+@few
+@given(x=counts, n=counts)
+def test_wilson_limits_equal_python_to_the_last_bit(analyst: psycopg.Connection[Any], x: int, n: int) -> None:
+    assert ask(analyst, "kpis.wilson_low(%s, %s)", x, n) == wilson(float(x), float(n), -1.0)
+    assert ask(analyst, "kpis.wilson_high(%s, %s)", x, n) == wilson(float(x), float(n), 1.0)
+
+
+@few
+@given(promoters=counts, detractors=counts, passives=counts)
+def test_nps_limits_equal_python_to_the_last_bit(
+    analyst: psycopg.Connection[Any], promoters: int, detractors: int, passives: int
+) -> None:
+    n = promoters + detractors + passives
+    values = (float(promoters), float(detractors), float(n))
+    assert ask(analyst, "kpis.nps_low(%s, %s, %s)", promoters, detractors, n) == nps(*values, -1.0)
+    assert ask(analyst, "kpis.nps_high(%s, %s, %s)", promoters, detractors, n) == nps(*values, 1.0)
+
+
+@few
+@given(values=st.lists(st.integers(0, 10**9), max_size=30))
+def test_mean_limits_equal_python_to_the_last_bit(analyst: psycopg.Connection[Any], values: list[int]) -> None:
+    total, squares, n = sum(values), sum(value * value for value in values), len(values)
+    arguments = "(%s::numeric, %s::numeric(38, 0), %s)"
+    expected = (float(total), float(squares), float(n))
+    assert ask(analyst, f"kpis.mean_low{arguments}", total, squares, n) == mean(*expected, -1.0)
+    assert ask(analyst, f"kpis.mean_high{arguments}", total, squares, n) == mean(*expected, 1.0)
+
+
+def test_limits_are_those_of_the_literature(analyst: psycopg.Connection[Any]) -> None:
+    # Wilson 15 of 148: Newcombe 1998, table I. The others worked by hand from their formulas.
+    assert ask(analyst, "kpis.wilson_low(15, 148)") == pytest.approx(0.0624, abs=5e-5)
+    assert ask(analyst, "kpis.wilson_high(15, 148)") == pytest.approx(0.1605, abs=5e-5)
+    # 53 promoters and 17 detractors of 97: 53.75 and 17.75 of 100, so 36 -+ 1.96 * 10 * sqrt(0.715 - 0.36 ** 2).
+    assert ask(analyst, "kpis.nps_low(53, 17, 97)") == pytest.approx(36 - 19.6 * math.sqrt(0.5854), abs=1e-3)
+    assert ask(analyst, "kpis.nps_high(53, 17, 97)") == pytest.approx(36 + 19.6 * math.sqrt(0.5854), abs=1e-3)
+    # 1, 2, 3, 4: mean 2.5, sample variance 5/3.
+    assert ask(analyst, "kpis.mean_low(10, 30, 4)") == pytest.approx(2.5 - 1.96 * math.sqrt(5 / 12), abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "wilson_low(0, 0)",
+        "wilson_high(null, 5)",
+        "wilson_low(6, 5)",
+        "wilson_high(-1, 5)",
+        "nps_low(0, 0, 0)",
+        "nps_high(3, 3, 5)",
+        "mean_low(5, 25, 1)",
+        "mean_high(0, 0, 0)",
+        "mean_low(null, null, 0)",
+    ],
+)
+def test_where_there_is_nothing_to_say_the_limit_is_null(analyst: psycopg.Connection[Any], expression: str) -> None:
+    assert ask(analyst, f"kpis.{expression}") is None
+
+
+def test_a_share_of_nothing_and_of_all_ends_exactly_at_the_edge(
+    analyst: psycopg.Connection[Any],
+) -> None:
+    for n in (1, 3, 7, 10, 1_000_003):
+        assert ask(analyst, "kpis.wilson_low(0, %s)", n) == 0.0
+        assert ask(analyst, "kpis.wilson_high(%s, %s)", n, n) == 1.0
+
+
+@few
+@given(
+    rows=st.lists(
+        st.tuples(
+            st.one_of(st.none(), st.integers(0, 10**12)),
+            st.one_of(st.none(), st.integers(-9, 9)),
+        ),
+        max_size=40,
+    )
+)
+def test_sum_at_last_sums_the_rows_of_the_latest_day(
+    analyst: psycopg.Connection[Any], rows: list[tuple[int | None, int | None]]
+) -> None:
+    days = [date(1999, 12, 30) + timedelta(days=day) if day is not None else None for _, day in rows]
+    complete = [
+        (value, day) for (value, _), day in zip(rows, days, strict=True) if value is not None and day is not None
+    ]
+    last = max((day for _, day in complete), default=None)
+    expected = sum(value for value, day in complete if day == last) if complete else None
+    found = analyst.execute(
+        "select kpis.sum_at_last(value, day) from unnest(%s::bigint[], %s::date[]) as row (value, day)",
+        ([value for value, _ in rows], days),
+    ).fetchone()
+    assert found == (expected,)
+
+
+def test_sum_at_last_gives_the_same_in_parallel(prepared: Settings) -> None:
+    with database.connect(prepared, "transformer") as connection:
+        connection.execute("""
+            create table staging.stock as
+            select number::bigint as value, date '2026-01-01' + (number % 90)::int as day
+            from generate_series(1, 200000) as number
+        """)
+        connection.execute("analyze staging.stock")
+        connection.execute("set local max_parallel_workers_per_gather = 0")
+        one = ask(connection, "kpis.sum_at_last(value, day) from staging.stock")
+        connection.execute("set local max_parallel_workers_per_gather = 2")
+        connection.execute("set local parallel_setup_cost = 0")
+        connection.execute("set local parallel_tuple_cost = 0")
+        connection.execute("set local min_parallel_table_scan_size = 0")
+        query = "select kpis.sum_at_last(value, day) from staging.stock"
+        plan = "\n".join(line for (line,) in connection.execute(f"explain {query}"))
+        assert "Partial Aggregate" in plan
+        assert connection.execute(query).fetchone() == (one,) == (sum(range(89, 200001, 90)),)
+
+
+@pytest.fixture(scope="module")
+def filled(prepared: Settings) -> Settings:
+    """A raw table of the loader's, a canonical table, a built slot, and published views made after prepare()."""
+    with database.connect(prepared, "loader") as connection:
+        connection.execute("create schema raw_zendesk")
+        connection.execute("create table raw_zendesk.tickets as select 1 as id")
+        connection.execute("create table control.loads as select 1 as id")
+    with database.connect(prepared, "transformer") as connection:
+        connection.execute("create table canonical.tickets as select id from raw_zendesk.tickets")
+        connection.execute("create table marts_a.fct_tickets as select id from canonical.tickets")
+        connection.execute("create view marts.fct_tickets as select id from marts_a.fct_tickets")
+        connection.execute("create view kpis.kpi_tickets_daily as select id from marts_a.fct_tickets")
+        connection.execute("insert into control.loads values (2)")
+    return prepared
+
+
+@pytest.mark.parametrize("role", ["analyst", "dashboard"])
+def test_readers_see_marts_and_kpis(filled: Settings, role: str) -> None:
+    with database.connect(filled, role) as connection:
+        assert ask(connection, "count(*) from marts.fct_tickets") == 1
+        assert ask(connection, "count(*) from kpi_tickets_daily") == 1  # found without naming the schema
+
+
+@pytest.mark.parametrize("role", ["analyst", "dashboard"])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "select * from raw_zendesk.tickets",
+        "select * from canonical.tickets",
+        "select * from marts_a.fct_tickets",
+        "select * from control.loads",
+        "set default_transaction_read_only = off; create table kpis.mine (id int)",
+        "set default_transaction_read_only = off; create table public.mine (id int)",
+        "set default_transaction_read_only = off; create schema mine",
+        "set default_transaction_read_only = off; create temporary table mine (id int)",
+        "set default_transaction_read_only = off; delete from kpis.kpi_tickets_daily",
+    ],
+)
+def test_readers_neither_see_nor_change_anything_else(filled: Settings, role: str, statement: str) -> None:
+    with (
+        database.connect(filled, role, autocommit=True) as connection,
+        pytest.raises(psycopg.errors.InsufficientPrivilege),
+    ):
+        for part in statement.split("; "):
+            connection.execute(part)
+
+
+def test_transformer_reads_raw_but_does_not_change_it(filled: Settings) -> None:
+    with database.connect(filled, "transformer") as connection:
+        assert ask(connection, "count(*) from raw_zendesk.tickets") == 1
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("delete from raw_zendesk.tickets")
+
+
+def test_preparing_again_by_several_at_once_changes_nothing_and_breaks_nothing(
+    filled: Settings,
+) -> None:
+    failures: list[Exception] = []
+
+    def prepare() -> None:
+        try:
+            database.ensure(filled)
+            database.prepare(filled)
+        except Exception as failure:
+            failures.append(failure)
+
+    threads = [threading.Thread(target=prepare) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    with database.connect(filled, "dashboard") as connection:
+        assert ask(connection, "count(*) from marts.fct_tickets") == 1
+
+
+def test_a_server_that_does_not_answer_is_one_clear_message(postgres: Settings) -> None:
+    nowhere = outside(postgres, port=1)
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        pytest.raises(KefuError, match="does not answer") as failure,
+    ):
+        patch.setenv("KEFU_ANALYST_PASSWORD", "secret-word")
+        database.connect(nowhere, "analyst")
+    assert "127.0.0.1:1" in str(failure.value)
+    assert "secret-word" not in str(failure.value)
+
+
+def test_a_wrong_password_is_one_clear_message_that_names_the_variable(
+    prepared: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, port = database.address(prepared)
+    name = prepared.warehouse.database
+    external = outside(prepared, port=port, database=name)
+    monkeypatch.setenv("KEFU_ANALYST_PASSWORD", "wrong-word")
+    with pytest.raises(KefuError, match="refuses the password") as failure:
+        database.connect(external, "analyst")
+    assert "KEFU_ANALYST_PASSWORD" in str(failure.value)
+    assert "wrong-word" not in str(failure.value)
+
+
+def test_an_external_server_without_its_password_names_every_place_looked_at(
+    postgres: Settings,
+) -> None:
+    external = outside(postgres, port=1)
+    with pytest.raises(KefuError, match="KEFU_WAREHOUSE_PASSWORD is not set") as failure:
+        database.connect(external, "admin")
+    assert str(postgres.config.parent / ".env") in str(failure.value)
+
+
+def test_an_external_server_is_prepared_with_the_passwords_of_the_environment(
+    postgres: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, port = database.address(postgres)
+    external = outside(postgres, port=port, database="elsewhere")
+    monkeypatch.setenv("KEFU_WAREHOUSE_PASSWORD", database.password(postgres, "admin"))
+    for role in database.ROLES:
+        # The generated ones: the other tests of the session share these roles.
+        monkeypatch.setenv(f"KEFU_{role.upper()}_PASSWORD", database.password(postgres, role))
+    database.ensure(external)
+    database.prepare(external)
+    with database.connect(external, "dashboard") as connection:
+        assert ask(connection, "current_database()") == "elsewhere"
