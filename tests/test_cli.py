@@ -7,6 +7,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from unittest.mock import create_autospec
 
 import pytest
 
@@ -177,21 +178,23 @@ def test_an_unknown_layer_is_refused_before_anything_starts(
     ],
 )
 def test_an_as_of_time_without_a_zone_is_utc(monkeypatch: pytest.MonkeyPatch, text: str, instant: datetime) -> None:
-    handed: dict[str, Any] = {}
-    monkeypatch.setattr(pipeline, "run", lambda names, **options: handed.update(options, names=names))
+    run = create_autospec(pipeline.run)
+    monkeypatch.setattr(pipeline, "run", run)
     with pytest.raises(SystemExit):
         cli.main(["run", "zendesk", "asterisk", "--as-of", text, "--full"])
-    assert handed == {"names": ["zendesk", "asterisk"], "as_of": instant, "full": True}
+    run.assert_called_once_with(["zendesk", "asterisk"], as_of=instant, full=True)
 
 
 def test_check_knows_its_two_edges(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[Any] = []
-    monkeypatch.setattr(pipeline, "check_raw", lambda names, **_: asked.append(("raw", list(names))))
-    monkeypatch.setattr(pipeline, "check_published", lambda **_: asked.append("published"))
-    for arguments in (["raw", "zendesk"], ["published"], []):
+    raw, published = create_autospec(pipeline.check_raw), create_autospec(pipeline.check_published)
+    monkeypatch.setattr(pipeline, "check_raw", raw)
+    monkeypatch.setattr(pipeline, "check_published", published)
+    for arguments, calls in ((["raw", "zendesk"], (1, 0)), (["published"], (1, 1)), ([], (2, 2))):
         with pytest.raises(SystemExit):
             cli.main(["check", *arguments])
-    assert asked == [("raw", ["zendesk"]), "published", ("raw", []), "published"]
+        assert (raw.call_count, published.call_count) == calls
+    assert list(raw.call_args_list[0].args[0]) == ["zendesk"]
+    assert list(raw.call_args_list[1].args[0]) == []
 
 
 # --- errors ----------------------------------------------------------------------------------------------------------
