@@ -1,4 +1,4 @@
-"""Every page in a real browser, as the executive sees it: drawn, whole, in the reader's language, with the numbers of SQL."""
+"""Every page in a real browser, as the executive sees it: drawn, whole, in the right language, with SQL's numbers."""
 
 from __future__ import annotations
 

@@ -125,9 +125,9 @@ def test_an_analyst_reads_marts_and_kpis_in_sql_lab_and_nothing_else(demo_stack:
     for forbidden in ("control.build", "staging.stg_kefu__build", "kpis_a.kpi_weekly", "raw_zendesk.tickets"):
         with pytest.raises(KefuError, match="permission denied"):
             sql_lab(mine, lab, f"select * from {forbidden}")
-    with pytest.raises(KefuError, match="read-only|DML|not allowed"):
+    with pytest.raises(KefuError, match=r"read-only|DML|not allowed"):
         sql_lab(mine, lab, "create table kpis.mine as select 1 as x")
-    with pytest.raises(KefuError, match="40[34]|access"):
+    with pytest.raises(KefuError, match=r"40[34]|access"):
         sql_lab(mine, databases[compiler.DATABASE], "select 1")
 
 
@@ -135,10 +135,10 @@ def test_an_executive_reads_pages_and_writes_nothing(demo_stack: Any, client: re
     mine = rest.Client(rest.Server(demo_stack.superset_url, "executive", demo_stack.passwords["executive"]))
     assert mine.get("dashboard/director-en")["result"]["slug"] == "director-en"
     databases = {row["database_name"]: row["id"] for row in client.every("database/")}
-    with pytest.raises(KefuError, match="40[13]"):
+    with pytest.raises(KefuError, match=r"40[13]"):
         sql_lab(mine, databases[compiler.SQL_LAB], "select 1")
     page = mine.get("dashboard/director-en")["result"]["id"]
-    with pytest.raises(KefuError, match="40[13]"):
+    with pytest.raises(KefuError, match=r"40[13]"):
         mine.put(f"dashboard/{page}", {"dashboard_title": "Mine"})
 
 

@@ -41,7 +41,7 @@ def facts(truth: dict[str, list[Row]], zone: str, as_of: datetime) -> Facts:
                 "short",
                 "transferred",
             ),
-        ),  # fmt: skip
+        ),
         legs=frame(_legs(truth["calls"], day), ("date", "source", "channel", "queue", "team", "talk", "hold", "wrap")),
         created=frame(
             ({**_dims(life, life["first_team"]), "date": day(life["created_at"])} for life in tickets),

@@ -1,4 +1,4 @@
-"""`kefu demo`, whole: emulators, Airflow's real scheduler, marts, `kefu kpi`, Superset, against the simulator's truth."""
+"""`kefu demo`, whole: Airflow's real scheduler, marts, `kefu kpi` and Superset against the simulator's truth."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def loaded(request: pytest.FixtureRequest, shared: Path, new_warehouse: Any) -> 
 
 @pytest.mark.parametrize("kpi", list(KPIS))
 def test_every_kpi_that_applies_equals_an_independent_computation(loaded: Any, kpi: str) -> None:
-    name, centre, known = loaded
+    _, centre, known = loaded
     if not any(answer.n for answer in answers(known, kpi).values()):
         compare(centre, known, kpi, "total", ())  # nothing there, and nothing made up
         return
@@ -112,7 +112,7 @@ def raw(name: str, path: Path) -> pd.DataFrame:
 
 
 def bank(path: Path) -> Facts:
-    """Calls: served ones are answered, hang-ups in the queue abandoned, hang-ups in the menu never asked for anybody."""
+    """Served calls are answered, hang-ups in the queue abandoned; hang-ups in the menu never asked for anybody."""
     calls = raw("bank", path)
     calls = calls[calls.outcome != "PHANTOM"]
     queued = ~((calls.q_start == "0:00:00") & (calls.q_exit == "0:00:00") & (calls.q_time == "0"))
@@ -235,11 +235,15 @@ def broadband(path: Path) -> Facts:
                 "date": pd.to_datetime(row["CUSTOMER_RESPONSE_DATE"], format="%d/%m/%Y %H:%M").date(),
                 "source": "broadband", "channel": "other", "team": "none", "segment": row["SURVEY_SUB_TYPE"] or "none",
                 "metric": "nps", "positive": False, "score": None,
-                "group": "promoter" if int(row["NPS_SCORE"]) >= 9 else "detractor" if int(row["NPS_SCORE"]) <= 6 else "passive",
+                "group": _nps_group(int(row["NPS_SCORE"])),
             }
             for row in rows.to_dict("records")
         )
     )  # fmt: skip
+
+
+def _nps_group(score: int) -> str:
+    return "promoter" if score >= 9 else "detractor" if score <= 6 else "passive"
 
 
 def nhs(path: Path) -> Facts:

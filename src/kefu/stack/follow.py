@@ -36,6 +36,7 @@ def through(settings: Settings, say: Say, keep: Say) -> None:
     watch = _Watch(settings, say, keep)
     # Turned on with the last source under way, one build follows and not one for each source.
     landed = watch.all_done(dict.fromkeys(ingest), before_last=lambda: turn_on(settings, list(DOWNSTREAM)))
+    turn_on(settings, list(DOWNSTREAM))
     built = watch.all_done({BUILD: max(landed.values())})
     watch.all_done({REFRESH: built[BUILD]})
 
