@@ -5,7 +5,7 @@ UV := .venv/tools/bin/uv
 unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 
-.PHONY: help demo up down status doctor test quick lint format typecheck bench env env-test lock generate screenshots clean
+.PHONY: help demo up down status doctor test quick lint lint-sql format typecheck bench env env-test lock generate screenshots clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -25,16 +25,19 @@ status: env ## what is up, whether it is healthy, how old the data is
 doctor: env ## check the set-up and name what to fix
 	@$(BIN)/kefu doctor
 
-test: env-test lint typecheck ## everything: lint, types, unit, real Postgres, the whole stack, the browser
+test: env-test lint lint-sql typecheck ## everything: lint, types, unit, real Postgres, the whole stack, the browser
 	$(BIN)/python -m pytest
 
 quick: env-test lint ## what can be said in two minutes
 	$(BIN)/python -m pytest -m "not slow" --durations=5
 
-lint: env-test ## style of Python and SQL, drift of what is generated
+lint: env-test ## style of Python, drift of what is generated
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check -q
 	$(BIN)/kefu catalogue --check
+
+lint-sql: env-test ## style of the models (a minute)
+	$(BIN)/sqlfluff lint -q dbt_project/models dbt_project/tests
 
 typecheck: env-test ## types
 	$(BIN)/mypy

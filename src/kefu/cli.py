@@ -284,6 +284,20 @@ def check_mapping(
     files.check_mapping(mapping, file, sample=sample)
 
 
+@app.command(hidden=True)
+def screenshots() -> None:
+    """Pictures of the running stack's dashboards, for the docs."""
+    from kefu import dashboards
+    from kefu.settings import load_settings
+
+    settings = load_settings()
+    for slug in ("director-en", "director-zh"):
+        path = settings.project / "docs" / "images" / f"{slug.replace('-', '_')}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        dashboards.screenshot(settings, slug, path, whole=True)
+        print(f"screenshots: {path.relative_to(settings.project)}")
+
+
 # --- in and out ------------------------------------------------------------------------------------------------------
 
 

@@ -103,8 +103,8 @@ def _query(kpi: Kpi, question: Question) -> tuple[sql.Composed, dict[str, Any]]:
     start: sql.Composable
     end: sql.Composable
     if question.grain == "total":
-        start = sql.SQL("coalesce(%(first)s::date, min(service_date))")
-        end = sql.SQL("coalesce(%(last)s::date, max(service_date))")
+        start = sql.SQL("coalesce(%(first)s::date, min(min(service_date)) over ())")
+        end = sql.SQL("coalesce(%(last)s::date, max(max(service_date)) over ())")
         grouped = list(dimensions)
     else:
         period, finish = (sql.SQL(text) for text in _PERIODS[question.grain])
