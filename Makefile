@@ -29,7 +29,7 @@ test: env-test lint lint-sql typecheck ## everything: lint, types, unit, real Po
 	$(BIN)/python -m pytest
 
 quick: env-test lint ## what can be said in two minutes
-	$(BIN)/python -m pytest -m "not slow" --durations=5
+	$(BIN)/python -m pytest -m "not slow and not postgres" --durations=5
 
 lint: env-test ## style of Python, drift of what is generated
 	$(BIN)/ruff check

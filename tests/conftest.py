@@ -150,3 +150,10 @@ def demo_stack(project: Path) -> Iterator[DemoStack]:
     finally:
         subprocess.run([*kefu, "down"], env=environment, cwd=folder, timeout=300, check=False)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whatever needs the database server says so by its fixtures; `make quick` leaves it out."""
+    for item in items:
+        if "postgres" in getattr(item, "fixturenames", ()):
+            item.add_marker("postgres")

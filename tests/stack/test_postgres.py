@@ -253,31 +253,32 @@ def test_a_closed_folder_on_the_way_is_named_when_it_runs_as_nobody(
         postgres.start(load_settings(tmp_path / "kefu.toml", tmp_path / "closed" / "home"))
 
 
-@as_root
 def test_an_ordinary_user_runs_it_directly(new_home: NewHome) -> None:
     settings = new_home()
-    folder = settings.config.parent
-    os.chown(folder, postgres.NOBODY, postgres.NOBODY)
-    done = _as_nobody(
-        settings,
-        "server = postgres.start(settings); print(postgres.start(settings) == server, postgres.stop(settings))",
-    )
-    assert done.stdout == "True True\n", done.stderr
+    code = "server = postgres.start(settings); print(postgres.account(), postgres.start(settings) == server)"
+    # Root becomes somebody else in a user namespace: there Kefu sees an ordinary user.
+    done = _elsewhere(postgres.NAMESPACE if os.geteuid() == 0 else (), settings, code)
+    if "unshare" in done.stderr:
+        pytest.skip(f"may not become another user here: {done.stderr.strip()}")
+    assert done.stdout == "this user True\n", done.stderr
 
 
 @as_root
 def test_a_folder_one_may_not_write_is_one_clear_message(new_home: NewHome) -> None:
-    done = _as_nobody(new_home(), "postgres.start(settings)")
-    assert "KefuError: Kefu may not write its state." in done.stderr
+    settings = new_home()
+    if _elsewhere(postgres.AS_NOBODY, settings, "").returncode:
+        pytest.skip("nobody may not run this Python")
+    done = _elsewhere(postgres.AS_NOBODY, settings, "postgres.start(settings)")
+    assert "KefuError: Kefu lacks a permission." in done.stderr
 
 
-def _as_nobody(settings: Settings, code: str) -> subprocess.CompletedProcess[str]:
+def _elsewhere(prefix: tuple[str, ...], settings: Settings, code: str) -> subprocess.CompletedProcess[str]:
     prelude = (
         "from pathlib import Path; from kefu.settings import load_settings; from kefu.stack import postgres;"
         f"settings = load_settings(Path({str(settings.config)!r}), Path({str(settings.home)!r}));"
     )
     return subprocess.run(
-        [*postgres.AS_NOBODY, sys.executable, "-c", prelude + code],
+        [*prefix, sys.executable, "-c", prelude + code],
         check=False,
         capture_output=True,
         text=True,

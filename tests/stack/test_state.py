@@ -80,6 +80,6 @@ def test_an_interrupted_write_leaves_the_old_file(home: Settings, monkeypatch: p
 def test_a_full_disk_and_a_forbidden_folder_are_clear_messages(home: Settings) -> None:
     with pytest.raises(KefuError, match="disk is full"), state.explained(home.home):
         raise OSError(28, "No space left on device", "/somewhere/file")
-    with pytest.raises(KefuError, match="may not write") as failure, state.explained(home.home):
+    with pytest.raises(KefuError, match="lacks a permission") as failure, state.explained(home.home):
         raise PermissionError(13, "Permission denied", "/somewhere/file")
     assert "/somewhere/file" in str(failure.value)

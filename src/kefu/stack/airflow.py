@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -112,9 +113,9 @@ def prepare(settings: Settings) -> bool:
     return True
 
 
-def programs(settings: Settings) -> list[Program]:
-    """What has to run."""
-    shared = environment(settings)
+def programs(settings: Settings, secrets: Mapping[str, str] | None = None) -> list[Program]:
+    """What has to run; ``secrets`` win over those the environment has."""
+    shared = {**environment(settings), **(secrets or {})}
     return [Program(name, (sys.executable, "-m", "airflow", *command), shared) for name, command in PROGRAMS.items()]
 
 

@@ -25,7 +25,7 @@ def demo() -> None:
     """
     began = time.monotonic()
     settings = _without_own_sources(load_settings())
-    with Steps() as steps:
+    with state.explained(settings.home), Steps() as steps:
         _database(steps, settings)
         ready = keeper.states(settings)
         configured: Future[Settings] = Future()
@@ -40,7 +40,8 @@ def demo() -> None:
 
         together(
             sources,
-            lambda: _airflow(steps, settings, ready, configured.result),
+            # Tokens of a real vendor in the caller's environment must not reach the demo.
+            lambda: _airflow(steps, settings, ready, configured.result, demo_sources.tokens(settings)),
             lambda: _superset(steps, settings, ready),
         )
         settings = configured.result()
@@ -57,7 +58,7 @@ def demo() -> None:
 
 def up(settings: Settings) -> None:
     """Start the stack of a configuration: Postgres, Airflow, Superset. DAGs seen for the first time are turned on."""
-    with Steps() as steps:
+    with state.explained(settings.home), Steps() as steps:
         _database(steps, settings)
         ready = keeper.states(settings)
         together(lambda: _airflow(steps, settings, ready, lambda: settings), lambda: _superset(steps, settings, ready))
@@ -122,13 +123,17 @@ def _database(steps: Steps, settings: Settings) -> None:
 
 
 def _airflow(
-    steps: Steps, settings: Settings, ready: dict[str, keeper.State], configured: Callable[[], Settings]
+    steps: Steps,
+    settings: Settings,
+    ready: dict[str, keeper.State],
+    configured: Callable[[], Settings],
+    secrets: dict[str, str] | None = None,
 ) -> None:
     with steps.step("Airflow") as say:
         _port(settings, ready, "airflow", airflow.PREFERRED_PORT, "airflow-api-server")
         say("preparing its database")
         airflow.prepare(settings)
-        programs = airflow.programs(configured())
+        programs = airflow.programs(configured(), secrets)
         _run(settings, programs, lambda: set(airflow.health(settings).values()) == {"healthy"}, say)
 
 

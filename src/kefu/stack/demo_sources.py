@@ -67,9 +67,14 @@ def configure(settings: Settings) -> Settings:
     home = folder(settings.home)
     address = f"http://{state.LOOPBACK}:{state.port(settings, PROGRAM)}"
     state.write_whole(home / "kefu.toml", _toml(_world(settings), address, home), mode=0o644)
-    secrets = "".join(f"{name}={state.generated(settings, key)}\n" for name, key in TOKENS.items())
+    secrets = "".join(f"{name}={token}\n" for name, token in tokens(settings).items())
     state.write_whole(home / ".env", f"# Tokens of the demo's emulators, generated.\n{secrets}")
     return load_settings(home / "kefu.toml", settings.home)
+
+
+def tokens(settings: Settings) -> dict[str, str]:
+    """What the emulators ask for, by the variable each source looks in."""
+    return {name: state.generated(settings, key) for name, key in TOKENS.items()}
 
 
 def program(settings: Settings) -> Program:

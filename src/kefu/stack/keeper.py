@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -24,6 +25,7 @@ MARK = "KEFU_STACK"  # in the environment of everything the stack starts: whose 
 USER = "kefu"
 DAEMON = "supervisord"
 WAIT_SECONDS = 30
+INHERITED = re.compile(r"SOURCES__|SUPERSET_|KEFU_\w+_PASSWORD$|\w+_proxy$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -286,12 +288,8 @@ def _describe(settings: Settings, program: Program) -> bool:
 
 
 def _environment_print(settings: Settings) -> str:
-    """A fingerprint of what the programs inherit from us; keyed, so that it gives no secret away."""
-    given = sorted(
-        f"{name}={value}"
-        for name, value in os.environ.items()
-        if name.startswith(("KEFU_", "SOURCES__")) or name.lower().endswith("_proxy")
-    )
+    """A fingerprint of what the programs inherit from us and care for; keyed, so that it gives no secret away."""
+    given = sorted(f"{name}={value}" for name, value in os.environ.items() if INHERITED.match(name))
     key = state.generated(settings, "environment_print_key").encode()
     return hashlib.blake2b("\0".join(given).encode(), key=key, digest_size=16).hexdigest()
 

@@ -53,11 +53,15 @@ def explained(where: Path) -> Iterator[None]:
             errno.EEXIST,
         ):
             raise KefuError(
-                "Kefu may not write its state.",
+                "Kefu lacks a permission.",
                 found=str(error.strerror),
                 where=place,
-                do="Give this user the right to write there, or set KEFU_HOME to a folder of its own.",
+                do="Give this user the rights there, or set KEFU_HOME to a folder of its own.",
             ) from error
+        raise
+    except Exception as error:
+        if type(error).__name__ == "DiskFull":  # psycopg's, when it was Postgres who found no room
+            raise disk_full(str(where)) from error
         raise
 
 
