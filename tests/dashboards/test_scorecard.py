@@ -193,6 +193,7 @@ def test_a_week_of_a_team_is_what_the_catalogue_says(judged: Settings, weekly: p
             from days
             where week_start between '{FIRST_MONDAY}' and '{LAST_MONDAY}'
             group by grouping sets ((week_start, team_id), (week_start))
+            having ({kpi.value_sql}) is not null
             """,
         )
         assert len(expected) == len(weekly[weekly.kpi == kpi.id]) > WEEKS
