@@ -568,4 +568,7 @@ def _preparing(connection: Connection) -> Iterator[None]:
     """A transaction that alone creates tables; the connection is in autocommit."""
     with connection.transaction():
         connection.execute("select pg_advisory_xact_lock(%s)", [_PREPARING])
+        # Whoever held the lock before may have created what we believe is missing: touching a catalogue table makes
+        # the server forget what it remembers of it. Without this `create schema if not exists` can collide.
+        connection.execute("select count(*) from pg_namespace")
         yield

@@ -26,6 +26,7 @@ READING = {
     ("can_write", "DashboardFilterStateRestApi"),
     ("can_read", "DashboardPermalinkRestApi"),
     ("can_write", "DashboardPermalinkRestApi"),
+    ("can_read", "SecurityRestApi"),
     ("can_read", "Theme"),
     ("can_csv", "Superset"),
     ("can_dashboard", "Superset"),
