@@ -15,6 +15,7 @@ from kefu.dashboards import browser, compiler, datasets
 from kefu.dashboards import source as sources
 from kefu.dashboards.source import Source
 from kefu.dashboards.validate import LATIN_IN_CHINESE
+from kefu.errors import KefuError
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -248,6 +249,15 @@ def test_an_executive_finds_no_sql_lab_and_nothing_to_change(executive: browser.
     menu = page.locator("header, .ant-menu").first.inner_text()
     assert "SQL" not in menu
     assert page.locator("[data-test='edit-dashboard-button'], [aria-label='Edit dashboard']").count() == 0
+
+
+def test_a_wrong_password_is_one_clear_message(demo_stack: Any, chromium: Browser) -> None:
+    with (
+        pytest.raises(KefuError, match="refuses the user name or password") as error,
+        browser.visit(chromium, demo_stack.superset_url, "executive", "not-the-password"),
+    ):
+        pass
+    assert "not-the-password" not in str(error.value)
 
 
 def test_both_twins_get_the_same_numbers(demo_stack: Any, source: Source) -> None:

@@ -33,6 +33,7 @@ OPTIONS = [
 TILE = "[data-test='dashboard-component-chart-holder']"
 BUSY = ".loading, [data-test='loading-indicator']"
 PATIENCE = 120_000  # milliseconds; a cold server on a busy machine
+LOGIN = 20_000  # milliseconds from the answer to the first page
 SETTLE = 2_000  # milliseconds for charts to be drawn once their data are there
 
 
@@ -141,17 +142,33 @@ def visit(
     page.on("response", lambda answer: _note_refusal(seen, answer))
     page.on("requestfailed", lambda request: _note_failure(seen, request))
     try:
-        page.goto(f"{url}/login/", timeout=PATIENCE)
-        page.locator("input#username, input[name=username]").fill(user, timeout=PATIENCE)
-        page.locator("input[type=password]").fill(password)
-        page.locator("input[type=password]").press("Enter")
-        page.wait_for_url(lambda address: "/login" not in address, timeout=PATIENCE, wait_until="commit")
+        _log_in(page, url, user, password)
         if language != "en":
             page.goto(f"{url}/lang/{language}", timeout=PATIENCE)
         seen.errors.clear()
         yield seen
     finally:
         context.close()
+
+
+def _log_in(page: Page, url: str, user: str, password: str) -> None:
+    from playwright.sync_api import Error
+
+    page.goto(f"{url}/login/", timeout=PATIENCE)
+    page.locator("input#username, input[name=username]").fill(user, timeout=PATIENCE)
+    page.locator("input[type=password]").fill(password)
+    with page.expect_response(
+        lambda answer: "/login" in answer.url and answer.request.method == "POST", timeout=PATIENCE
+    ):
+        page.locator("input[type=password]").press("Enter")
+    try:
+        page.wait_for_url(lambda address: "/login" not in address, timeout=LOGIN, wait_until="commit")
+    except Error as error:
+        raise KefuError(
+            "Superset refuses the user name or password.",
+            found=f"user {user!r}, still at the login page",
+            where=url,
+        ) from error
 
 
 def _note_refusal(seen: Visit, answer: Any) -> None:
