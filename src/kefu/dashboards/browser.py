@@ -154,7 +154,8 @@ def visit(
 def _log_in(page: Page, url: str, user: str, password: str) -> None:
     from playwright.sync_api import Error
 
-    page.goto(f"{url}/login/", timeout=PATIENCE)
+    # The session is a cookie: an answer still on its way from before the login would put the old one back.
+    page.goto(f"{url}/login/", timeout=PATIENCE, wait_until="networkidle")
     page.locator("input#username, input[name=username]").fill(user, timeout=PATIENCE)
     page.locator("input[type=password]").fill(password)
     with page.expect_response(
@@ -169,6 +170,7 @@ def _log_in(page: Page, url: str, user: str, password: str) -> None:
             found=f"user {user!r}, still at the login page",
             where=url,
         ) from error
+    page.wait_for_load_state("networkidle", timeout=PATIENCE)
 
 
 def _note_refusal(seen: Visit, answer: Any) -> None:
