@@ -152,8 +152,25 @@ def demo_stack(project: Path) -> Iterator[DemoStack]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+LONGEST = ("demo_stack", "test_bench_run", "end_to_end")
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Say of a test what follows from its fixtures: whatever needs the database server is left out by `make quick`."""
+    if "postgres" in getattr(item, "fixturenames", ()):
+        item.add_marker("postgres")
+    item.add_marker(pytest.mark.xdist_group(process_group(item)))
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whatever needs the database server says so by its fixtures; `make quick` leaves it out."""
-    for item in items:
-        if "postgres" in getattr(item, "fixturenames", ()):
-            item.add_marker("postgres")
+    """The longest first, lest one process runs it alone at the end."""
+    items.sort(key=lambda item: (*LONGEST, process_group(item)).index(process_group(item)))
+
+
+def process_group(item: pytest.Item) -> str:
+    """Tests that share a costly fixture run in the same one of the processes of `make test`: it is made once."""
+    if "demo_stack" in getattr(item, "fixturenames", ()):
+        return "demo_stack"
+    folder = item.path.parent
+    return folder.name if (folder / "conftest.py").exists() and folder.name != "tests" else item.path.stem

@@ -138,6 +138,12 @@ def test_every_ratio_on_a_page_shows_its_interval_and_its_n(project: Path) -> No
             assert any(metric.endswith(("__n", "__range_words")) for metric in asked), name
 
 
+def test_a_cell_of_a_heatmap_with_too_few_cases_stays_empty(project: Path, bundle: dict[str, dict[str, Any]]) -> None:
+    kpi = catalogue.load(project)["service_level"]
+    [query] = json.loads(bundle["charts/missed_hours_zh.yaml"]["query_context"])["queries"]
+    assert query["extras"]["having"] == f"{kpi.n_sql} >= {kpi.minimum_n}"
+
+
 def test_a_filter_acts_only_on_tiles_that_have_its_column(project: Path, bundle: dict[str, dict[str, Any]]) -> None:
     source = sources.load(project / "superset" / "source")
     page = bundle["dashboards/director_en.yaml"]

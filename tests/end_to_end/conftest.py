@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -63,22 +62,18 @@ def centre(postgres: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
     folder = tmp_path_factory.mktemp("centre")
     world = simulator.write(folder / "world", seed=7, start=date(2026, 3, 2), end=date(2026, 4, 6), scale=0.3)
-    secrets = {f"SOURCES__{source}__API_TOKEN": serve.TEST_TOKEN for source in ("ZENDESK", "QUALTRICS")}
-    os.environ.update(secrets)
-    try:
-        with serve.running(folder / "world") as vendors:
-            config = folder / "kefu.toml"
-            config.write_text(configuration(world, vendors.url, folder / "world" / "asterisk"), encoding="utf-8")
-            own = load_settings(config, postgres.home)
-            settings = own.model_copy(
-                update={"warehouse": postgres.warehouse.model_copy(update={"database": "kefu_centre"})}
-            )
-            pipeline.extract(settings=settings)
-            pipeline.check_raw(settings=settings)
-            pipeline.build(settings=settings, as_of=world.now)
-            pipeline.check_published(settings=settings)
-            pipeline.publish(settings=settings)
-            yield Centre(settings, simulator.truth.read(folder / "world"), world.zone, world.now)
-    finally:
-        for name in secrets:
-            os.environ.pop(name, None)
+    secrets = [f"SOURCES__{source}__API_TOKEN={serve.TEST_TOKEN}\n" for source in ("ZENDESK", "QUALTRICS")]
+    (folder / ".env").write_text("".join(secrets), encoding="utf-8")
+    with serve.running(folder / "world") as vendors:
+        config = folder / "kefu.toml"
+        config.write_text(configuration(world, vendors.url, folder / "world" / "asterisk"), encoding="utf-8")
+        own = load_settings(config, postgres.home)
+        settings = own.model_copy(
+            update={"warehouse": postgres.warehouse.model_copy(update={"database": "kefu_centre"})}
+        )
+        pipeline.extract(settings=settings)
+        pipeline.check_raw(settings=settings)
+        pipeline.build(settings=settings, as_of=world.now)
+        pipeline.check_published(settings=settings)
+        pipeline.publish(settings=settings)
+        yield Centre(settings, simulator.truth.read(folder / "world"), world.zone, world.now)

@@ -111,10 +111,10 @@ def describe(
 ) -> dict[str, Any]:
     """A chart as Superset imports it, without its ids."""
     viz, params, queries = _params(name, chart, bool(dataset.weekly), time, source, kpis, facts, language)
-    params = {"viz_type": viz, "row_limit": 10000, "adhoc_filters": _filters(chart, time), **params}
+    params = {"viz_type": viz, "row_limit": 10000, "adhoc_filters": _filters(chart, time, kpis), **params}
     shared = {
         "filters": [{"col": time, "op": "TEMPORAL_RANGE", "val": "No filter"}] if time else [],
-        "extras": {"having": "", "where": f"({rows})" if (rows := condition(chart)) else ""},
+        "extras": {"having": enough(chart, kpis), "where": f"({rows})" if (rows := condition(chart)) else ""},
         "row_limit": params["row_limit"],
         "annotation_layers": [],
     }
@@ -138,7 +138,7 @@ def describe(
     }
 
 
-def _filters(chart: Chart, time: str | None) -> list[dict[str, Any]]:
+def _filters(chart: Chart, time: str | None, kpis: dict[str, Kpi]) -> list[dict[str, Any]]:
     """The chart's own condition, and a hold for the page's time filter."""
     filters: list[dict[str, Any]] = []
     if rows := condition(chart):
@@ -153,7 +153,17 @@ def _filters(chart: Chart, time: str | None) -> list[dict[str, Any]]:
                 "comparator": "No filter",
             }
         )
+    if cells := enough(chart, kpis):
+        filters.append({"clause": "HAVING", "expressionType": "SQL", "sqlExpression": cells})
     return filters
+
+
+def enough(chart: Chart, kpis: dict[str, Kpi]) -> str:
+    """What a cell of a heatmap must have behind it: one bad call at night is no pattern."""
+    if not isinstance(chart, Heatmap):
+        return ""
+    kpi = kpis[chart.kpi]
+    return f"{kpi.n_sql} >= {kpi.minimum_n}"
 
 
 def condition(chart: Chart) -> str:
@@ -273,7 +283,7 @@ def _mixed(
         "seriesType": "line",
         "metrics_b": second,
         "groupby_b": [],
-        "adhoc_filters_b": _filters(chart, time),
+        "adhoc_filters_b": _filters(chart, time, kpis),
         "yAxisIndex": 0,
     }
     if isinstance(chart, Xmr):

@@ -48,8 +48,11 @@ def tables(project: Path) -> dict[str, dict[str, str]]:
             "as_of_at": "TIMESTAMP",
             "published_at": "TIMESTAMPTZ",
             "slot": "TEXT",
-            "sources": "BIGINT",
-            "checks": "BIGINT",
+            "sources": "TEXT",
+            "checks": "TEXT",
+            "definitions": "TEXT",
+            "build_id": "BIGINT",
+            "publication_id": "BIGINT",
         }
     }
     for schema, folder, kind in (

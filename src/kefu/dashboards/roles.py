@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from typing import Any
 
 from kefu.dashboards.compiler import SQL_LAB
 from kefu.dashboards.rest import Client
@@ -93,30 +92,3 @@ def apply(client: Client, dataset_ids: Collection[int]) -> list[str]:
 
 def _held(client: Client, role: int) -> set[int]:
     return {row["id"] for row in client.get(f"security/roles/{role}/permissions/")["result"]}
-
-
-def ensure_user(client: Client, name: str, password: str, role: str) -> bool:
-    """See to it that a user exists and has the role; whether anything changed. A known user keeps the password."""
-    roles = {row["name"]: row["id"] for row in client.every("security/roles/")}
-    if role not in roles:
-        raise KefuError(f"Superset has no role {role!r}.", do="Run `kefu dashboards refresh` first.")
-    users: list[dict[str, Any]] = [row for row in client.every("security/users/") if row["username"] == name]
-    if not users:
-        client.post(
-            "security/users/",
-            {
-                "username": name,
-                "first_name": name.capitalize(),
-                "last_name": "-",
-                "email": f"{name}@localhost",
-                "active": True,
-                "password": password,
-                "roles": [roles[role]],
-            },
-        )
-        return True
-    held = {item["id"] for item in users[0]["roles"]}
-    if roles[role] in held:
-        return False
-    client.put(f"security/users/{users[0]['id']}", {"roles": sorted(held | {roles[role]})})
-    return True

@@ -38,6 +38,15 @@ class Refreshed:
     tiles: int
     seconds: float
 
+    def __str__(self) -> str:
+        """One line for people."""
+        what = ["imported" if self.imported else "nothing new to import", f"{self.tiles} tiles got their data"]
+        if self.removed:
+            what.append(f"{len(self.removed)} assets removed")
+        if self.roles:
+            what.append(f"roles changed: {', '.join(self.roles)}")
+        return ", ".join(what)
+
 
 def refresh(settings: Settings, say: Callable[[str], None] = lambda line: None) -> Refreshed:
     """Show what is published now.
