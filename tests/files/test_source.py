@@ -282,6 +282,37 @@ def test_rejects_are_handed_over_in_lots(shelf: Shelf, monkeypatch: pytest.Monke
     assert shelf.calls() == {"f": "x"}
 
 
+def test_what_a_replacement_uncovers_is_read_also_when_its_file_was_only_touched(shelf: Shelf) -> None:
+    deliver(shelf, "2.csv", text(b="x"))
+    shelf.take()
+    deliver(shelf, "1.csv", text(b="y"))
+    shelf.take()
+    deliver(shelf, "2.csv", text(b="x"))
+    deliver(shelf, "1.csv", text(c="z"))
+    shelf.take()
+    assert shelf.refused == []
+    assert shelf.calls() == {"b": "x", "c": "z"}
+
+
+def test_what_a_replacement_uncovers_of_a_broken_file_comes_back_with_the_file(shelf: Shelf) -> None:
+    deliver(shelf, "2.csv", text(b="x"))
+    shelf.take()
+    deliver(shelf, "1.csv", text(b="y"))
+    deliver(shelf, "3.csv", text(b="v"))
+    shelf.take()
+    deliver(shelf, "2.csv", "broken")
+    deliver(shelf, "3.csv", text(c="z"))
+    shelf.take()
+    deliver(shelf, "1.csv", text(d="z"))
+    shelf.take()
+    assert len(shelf.refused) == 1
+    assert shelf.calls() == {"c": "z", "d": "z"}
+    deliver(shelf, "2.csv", text(b="x"))
+    shelf.take()
+    assert shelf.refused == []
+    assert shelf.calls() == {"b": "x", "c": "z", "d": "z"}
+
+
 contents = st.dictionaries(st.sampled_from("abcdefgh"), st.sampled_from("xyz"), max_size=4)
 deliveries = st.lists(
     st.tuples(st.sampled_from(["1.csv", "2.csv", "3.csv"]), st.one_of(contents, st.none())), min_size=1, max_size=8
@@ -316,6 +347,11 @@ def test_any_order_of_deliveries_gives_what_the_latest_of_each_say(
         if waiting[file] is not None and (file not in good or good[file][1] != waiting[file]):
             order += 1
             good[file] = (order, waiting[file] or {})
+    # A file that cannot be read keeps what it brought, but what others covered of it comes back with the file only.
+    for file, (_, content) in good.items():
+        if waiting.get(file) is None:
+            deliver(shelf, file, text(**content))
+    shelf.take()
     expected: dict[str, str] = {}
     for _, content in sorted(good.values(), key=lambda pair: pair[0]):
         expected |= content

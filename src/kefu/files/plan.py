@@ -128,13 +128,14 @@ def check_names(files: Iterable[Found]) -> None:
             )
 
 
-def uncovered(known: Mapping[str, Entry], replaced: Iterable[str]) -> list[str]:
+def uncovered(known: Mapping[str, Entry], replaced: Iterable[str], reread: Iterable[str]) -> list[str]:
     """The files to read again because ``replaced`` ones may have covered their rows, earliest delivery first.
 
-    With a file every later one that overlaps it is read again too, or its rows would come back over theirs.
+    With them come those that are ``reread`` in any case. With a file every later one that overlaps it is read again
+    too, or its rows would come back over theirs.
     """
     replaced = set(replaced)
-    again: set[str] = set()
+    again: set[str] = set(reread)
     for name in replaced:
         again |= {
             other

@@ -146,9 +146,12 @@ def _take_all(
                     yield _refuse(extraction, task.file, error, broken)
         old = {task.file.name: task for task in tasks if task.number is not None}
         by_name = {file.name: file for file in files}
-        for name in uncovered(known, replacements):
-            if name in by_name and name not in old and name not in broken:
-                file, entry = by_name[name], known[name]
+        for name in uncovered(known, replacements, old):
+            if name not in by_name or name in broken:
+                # What it brought may be covered and cannot be had now: read it as soon as it can be read again.
+                extraction.state["files"][name]["mapping"] = ""
+            elif name not in old:
+                file, entry = by_name[name], Entry.of(extraction.state["files"][name])  # as it lies there now
                 old[name] = _Task(
                     file, Delivery(name, file.path, entry.size, entry.sha256, entry.modified), entry.number, False
                 )
