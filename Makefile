@@ -26,10 +26,10 @@ doctor: env ## check the set-up and name what to fix
 	@$(BIN)/kefu doctor
 
 test: env-test lint lint-sql typecheck ## everything: lint, types, unit, real Postgres, the whole stack, the browser
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2
 
 quick: env-test lint ## what can be said in two minutes
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow and not postgres" --durations=5
+	$(BIN)/python -m pytest -n 2 -m "not slow and not postgres" --durations=5
 
 lint: env-test ## style of Python, drift of what is generated
 	$(BIN)/ruff check

@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import itertools
 import os
-import shutil
-import subprocess
-import sys
-import tempfile
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -112,65 +107,30 @@ def warehouse(new_warehouse: NewWarehouse) -> Settings:
     return new_warehouse()
 
 
-@dataclass(frozen=True)
-class DemoStack:
-    """A running `kefu demo`: what it printed, how long it took, and how to get in."""
-
-    settings: Settings
-    superset_url: str
-    passwords: dict[str, str]
-    output: str
-    seconds: float
-
-
-@pytest.fixture(scope="session")
-def demo_stack(project: Path) -> Iterator[DemoStack]:
-    """The whole stack on invented data, once a session: `kefu demo` in a folder of its own, stopped at the end."""
-    folder = Path(tempfile.mkdtemp(prefix="kefu-demo-"))
-    shutil.copy(project / "kefu.toml", folder / "kefu.toml")
-    environment = {**os.environ, "KEFU_CONFIG": str(folder / "kefu.toml"), "KEFU_HOME": str(folder / "home")}
-    kefu = [sys.executable, "-m", "kefu.cli"]
-    began = time.monotonic()
-    try:
-        done = subprocess.run(
-            [*kefu, "demo"], env=environment, cwd=folder, capture_output=True, text=True, timeout=1200, check=False
-        )
-        output = done.stdout + done.stderr
-        assert done.returncode == 0, output
-        settings = load_settings(folder / "home" / "demo" / "kefu.toml", folder / "home")
-        from kefu.stack import superset
-
-        yield DemoStack(
-            settings,
-            superset.url(settings),
-            {user: superset.password(settings, user) for user in ("admin", "executive", "analyst")},
-            output,
-            time.monotonic() - began,
-        )
-    finally:
-        subprocess.run([*kefu, "down"], env=environment, cwd=folder, timeout=300, check=False)
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-LONGEST = ("demo_stack", "test_bench_run", "end_to_end")
+LONGEST = ("demo", "bench", "end_to_end")
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Say of a test what follows from its fixtures: whatever needs the database server is left out by `make quick`."""
+    """Whatever needs the database server says so by its fixtures; `make quick` leaves it out."""
     if "postgres" in getattr(item, "fixturenames", ()):
         item.add_marker("postgres")
-    item.add_marker(pytest.mark.xdist_group(process_group(item)))
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest first, lest one process runs it alone at the end."""
-    items.sort(key=lambda item: (*LONGEST, process_group(item)).index(process_group(item)))
+    items.sort(key=lambda item: (*LONGEST, item.path.parent.name).index(item.path.parent.name))
 
 
-def process_group(item: pytest.Item) -> str:
-    """Tests that share a costly fixture run in the same one of the processes of `make test`: it is made once."""
-    if "demo_stack" in getattr(item, "fixturenames", ()):
-        return "demo_stack"
-    folder = item.path.parent
-    return folder.name if (folder / "conftest.py").exists() and folder.name != "tests" else item.path.stem
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Tests that share costly fixtures, those of a folder with a conftest, run in the same process: made once."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFolder(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = Path(nodeid.split("::")[0])
+            shares = file.parent.name != "tests" and (config.rootpath / file.parent / "conftest.py").exists()
+            return str(file.parent if shares else file)
+
+    config.option.loadscopereorder = False
+    return ByFolder(config, log)

@@ -22,6 +22,8 @@ from kefu.settings import Settings, load_settings
 from kefu.stack import binaries, postgres, processes, state
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+pytestmark = pytest.mark.postgres
+
 NewHome = Callable[[], Settings]
 
 

@@ -23,9 +23,7 @@ LOOPBACK = "127.0.0.1"
 def folder(settings: Settings, *parts: str) -> Path:
     """A folder under KEFU_HOME, created if need be (KEFU_HOME itself readable by its owner only)."""
     with explained(settings.home):
-        if not settings.home.exists():
-            settings.home.mkdir(parents=True)
-            settings.home.chmod(0o700)
+        settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = settings.home.joinpath(*parts)
         path.mkdir(parents=True, exist_ok=True)
     return path

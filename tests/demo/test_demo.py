@@ -15,7 +15,7 @@ import pytest
 
 from kefu import catalogue, simulator
 from kefu.kpi import Question, ask
-from tests.conftest import DemoStack
+from tests.demo.conftest import DemoStack
 from tests.end_to_end.centre_truth import facts
 from tests.end_to_end.conftest import Centre
 from tests.end_to_end.independent import Facts, answers
