@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import subprocess
@@ -128,7 +129,10 @@ def test_interrupted_half_way_it_can_be_stopped_and_leaves_nothing(tmp_path: Pat
     settings = new_settings(tmp_path)
     code = "from kefu.settings import load_settings; from kefu.stack import demo; demo.up(load_settings())"
     environment = {**os.environ, "KEFU_CONFIG": str(settings.config), "KEFU_HOME": str(settings.home)}
-    with subprocess.Popen([sys.executable, "-c", code], env=environment, stderr=subprocess.PIPE) as starting:
+    # Where the tests run in the background, what they start would ignore the interrupt.
+    heed = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, preexec_fn=heed) as starting:
         until(lambda: (settings.home / "logs" / "airflow-prepare.log").exists())
         time.sleep(1)
         starting.send_signal(signal.SIGINT)
