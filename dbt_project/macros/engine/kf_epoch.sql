@@ -4,3 +4,5 @@
 {% macro postgres__kf_epoch(timestamp) -%}
     cast(floor(extract(epoch from {{ timestamp }})) as bigint)
 {%- endmacro %}
+
+{% macro spark__kf_epoch(timestamp) -%}unix_seconds({{ timestamp }}){%- endmacro %}

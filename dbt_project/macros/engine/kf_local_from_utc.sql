@@ -4,3 +4,5 @@
 {% macro postgres__kf_local_from_utc(timestamp, zone) -%}
     (({{ timestamp }} at time zone 'UTC') at time zone {{ zone }})
 {%- endmacro %}
+
+{% macro spark__kf_local_from_utc(timestamp, zone) -%}from_utc_timestamp({{ timestamp }}, {{ zone }}){%- endmacro %}

@@ -2,3 +2,5 @@
 {% macro kf_utc(instant) -%}{{ return(adapter.dispatch('kf_utc')(instant)) }}{%- endmacro %}
 
 {% macro postgres__kf_utc(instant) -%}({{ instant }} at time zone 'UTC'){%- endmacro %}
+
+{% macro spark__kf_utc(instant) -%}cast({{ instant }} as timestamp){%- endmacro %}

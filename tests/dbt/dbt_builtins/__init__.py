@@ -1,4 +1,4 @@
-"""What sqlfluff's own imitation of dbt lacks for our macros: ``adapter.dispatch`` and ``target``.
+"""What sqlfluff's own imitation of dbt lacks for our macros: ``adapter.dispatch``, ``target`` and ``flags``.
 
 Named by ``library_path`` in ``[tool.sqlfluff]``. With it the style of the models is checked without a warehouse and
 without dbt; the real dbt compiles them in the tests beside this folder.
@@ -25,3 +25,4 @@ def _dispatch(context: Context, name: str, macro_namespace: str | None = None) -
 
 adapter: Any = SimpleNamespace(dispatch=_dispatch)
 target: Any = SimpleNamespace(type=ENGINE, name="slot_a", schema="staging")
+flags: Any = SimpleNamespace(FULL_REFRESH=False)
