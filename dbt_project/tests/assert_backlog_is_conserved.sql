@@ -9,7 +9,7 @@ known as (
 
 piled as (
 
-    select coalesce(sum(backlog.open_tickets), 0) as open_tickets
+    select {{ kf_sum('backlog.open_tickets') }} as open_tickets
     from {{ ref('kpi_backlog_daily') }} as backlog
     inner join known on backlog.service_date = known.last_date
 

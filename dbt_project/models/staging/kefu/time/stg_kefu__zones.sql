@@ -1,0 +1,5 @@
+select
+    zone_name,
+    zone
+
+from {{ source('kefu', 'zones') }}
