@@ -93,6 +93,13 @@ SUITES = {
             "offered", "answered", "abandoned", "short_abandoned", "otherwise_ended",
         ),
         rows(
+            "Every contact is in exactly one of the classes that definitions are made of",
+            "answered = answered_in_target + answered_late and abandoned = abandoned_in_target + abandoned_late"
+            " and otherwise_ended = callbacks_in_target + callbacks_late + left_otherwise",
+            "answered", "answered_in_target", "answered_late", "abandoned", "abandoned_in_target", "abandoned_late",
+            "otherwise_ended", "callbacks_in_target", "callbacks_late", "left_otherwise",
+        ),
+        rows(
             "Contacts answered in time, timed or transferred are answered contacts",
             "greatest(answered_in_target, waits_answered, transfer_recorded, transferred) <= answered",
             "answered", "answered_in_target", "waits_answered", "transfer_recorded", "transferred",

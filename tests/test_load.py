@@ -570,7 +570,7 @@ def test_every_declared_table_is_there_before_anything_landed(
     load.prepare_raw(settings)
     load.prepare_raw(settings)
 
-    assert set(columns_of(settings, "raw_vendor")) == {"tickets", "groups", "notes", "quarantine"}
+    assert set(columns_of(settings, "raw_vendor")) == {"tickets", "groups", "notes", "quarantine", "removed"}
     assert columns_of(settings, "raw_vendor")["notes"]["score"] == "numeric(18,6)"
     assert query(settings, "select source, call_id, wait_seconds, _load_id, _loaded_at from raw_files.calls") == []
     assert query(settings, "select source, entity, file, line, reason from raw_files.quarantine") == []

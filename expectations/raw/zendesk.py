@@ -84,6 +84,26 @@ SUITES = {
         present("A schedule has a time zone and hours", "time_zone", "intervals"),
         kept("Schedules do not vanish all at once", LISTED),
     ],
+    "schedule_versions": [
+        key("Every state of a schedule is told once", "schedule_id", "updated_at", "content", "recurrence"),
+        present("A schedule has a time zone", "time_zone"),
+        kept("What schedules were is never lost", MERGED),
+    ],
+    "schedule_intervals": [
+        key("An opening of the week is told once", "schedule_id", "content", "start_time", "end_time"),
+        rows(
+            "An opening lies within the week, in minutes from Sunday midnight",
+            "start_time >= 0 and start_time < end_time and end_time <= 10080",
+            "start_time",
+            "end_time",
+        ),
+        kept("Hours of the week are never lost", MERGED),
+    ],
+    "schedule_holidays": [
+        key("A holiday of a schedule is told once", "schedule_id", "content", "id"),
+        rows("A holiday begins before it ends", "start_date <= end_date", "start_date", "end_date"),
+        kept("Holidays are never lost", MERGED),
+    ],
     "sla_policies": [
         key("Every policy has a number, and no number comes twice", "id"),
         present("Every policy has a title", "title"),

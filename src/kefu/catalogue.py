@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -94,6 +94,18 @@ class Kpi:
     low_sql: str | None
     high_sql: str | None
     profile: str = PROFILE
+    # The classes of contacts that each side counts; empty where the sides are no sums of them. Their names.
+    numerator_classes: tuple[str, ...] = ()
+    denominator_classes: tuple[str, ...] = ()
+    classes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    profiles: tuple[Kpi, ...] = ()  # published definitions beside the house's, over the same ledger
+
+    def under(self, profile: str) -> Kpi:
+        """The KPI by another definition; KefuError if there is none of that name."""
+        found = {PROFILE: self, **{other.profile: other for other in self.profiles}}
+        if profile not in found:
+            raise KefuError(f"{self.id} has no profile {profile!r}.", expected=f"one of {', '.join(found)}")
+        return found[profile]
 
 
 def load(project: Path) -> dict[str, Kpi]:
@@ -110,16 +122,20 @@ def _load(folder: Path) -> dict[str, Kpi]:
             metrics = {metric["name"]: metric for metric in model.get("metrics", [])}
             for metric in metrics.values():
                 meta = metric.get("config", {}).get("meta", {})
-                if not meta.get("kpi"):
+                parent = metrics.get(str(meta.get("profile_of")), {}).get("config", {}).get("meta", {})
+                if not (meta.get("kpi") or "profile_of" in meta):
                     continue
                 try:
-                    kpi = _kpi(metric, meta, metrics, model)
+                    kpi = _kpi(metric, {**parent, **meta}, metrics, model)
                 except (KeyError, TypeError, ValueError) as error:
                     problems.append(f"{path.name}: metric {metric['name']}: {_words(error)}")
                     continue
-                if kpi.id in kpis:
+                if kpi.id not in kpis:
+                    kpis[kpi.id] = kpi
+                elif "profile_of" in meta and kpi.profile not in {one.profile for one in kpis[kpi.id].profiles}:
+                    kpis[kpi.id] = replace(kpis[kpi.id], profiles=(*kpis[kpi.id].profiles, kpi))
+                else:
                     problems.append(f"{path.name}: {kpi.id} is defined twice")
-                kpis[kpi.id] = kpi
     for kpi in kpis.values():
         for partner in kpi.partners:
             if partner not in kpis:
@@ -184,10 +200,15 @@ def _kpi(
                 else (f"sum({meta['promoters']}), sum({meta['detractors']})")
             )
             low, high = (f"kpis.nps_{end}({parts}, {n})" for end in ("low", "high"))
+    kinds = model.get("config", {}).get("meta", {})
+    classes = kinds.get("classes", {})
+    sides = [
+        _classes(metrics.get(str(metric.get(side)), {}).get("expr", ""), kinds) for side in ("numerator", "denominator")
+    ]
     lowest, highest = meta["valid_range"]
     definition = meta["definition"]
     return Kpi(
-        id=metric["name"],
+        id=meta.get("profile_of") or metric["name"],
         code=meta["code"],
         group=meta["group"],
         name=_both(meta["name"]),
@@ -215,7 +236,18 @@ def _kpi(
         n_sql=n,
         low_sql=low,
         high_sql=high,
+        profile=meta.get("profile", PROFILE),
+        numerator_classes=sides[0],
+        denominator_classes=sides[1],
+        classes={name: _both(words) for name, words in classes.items()} if all(sides) else {},
     )
+
+
+def _classes(expression: str, kinds: Mapping[str, Any]) -> tuple[str, ...]:
+    """The classes an expression adds up; empty if it does anything else."""
+    expression = kinds.get("sums_of_classes", {}).get(expression, expression)
+    parts = tuple(part.strip() for part in expression.split("+"))
+    return parts if set(parts) <= set(kinds.get("classes", {})) else ()
 
 
 def _both(text: Mapping[str, str]) -> Mapping[str, str]:
@@ -336,5 +368,24 @@ def documentation(kpis: Iterable[Kpi]) -> str:
             f"select {kpi.value_sql} as value",
             f"from kpis.{kpi.table}",
             "```",
+            *_profiles(kpi),
         ]
     return "\n".join(lines) + "\n"
+
+
+def _profiles(kpi: Kpi) -> list[str]:
+    """The published definitions beside the house's, as a table in both languages."""
+    if not kpi.profiles:
+        return []
+    lines = [
+        "",
+        f"Published definitions over the same contacts · 同一批联络的其他公开定义 (`kefu kpi {kpi.id} --profile NAME`,",
+        f"`kefu explain {kpi.id} --to-profile NAME`):",
+        "",
+        "| profile | definition · 定义 | source · 来源 (read · 查阅 2026-11) | SQL |",
+        "|---|---|---|---|",
+    ]
+    for one in kpi.profiles:
+        words = f"{one.description['en']} {one.description['zh']}"
+        lines.append(f"| `{one.profile}` | {words} | {one.source} | `{one.value_sql}` |")
+    return lines

@@ -100,11 +100,12 @@ def build(
         typer.Argument(help="canonical, marts, kpis; all by default.", metavar="[LAYER]..."),
     ] = None,
     as_of: AsOf = None,
+    full: Annotated[bool, typer.Option("--full", help="Make everything anew, not only what changed.")] = False,
 ) -> None:
-    """Build the models into the slot nobody reads, and test them."""
+    """Build the models into the slot nobody reads, and test them: what changed since its last build."""
     from kefu import pipeline
 
-    pipeline.build(layers or (), as_of=_instant(as_of))
+    pipeline.build(layers or (), as_of=_instant(as_of), full=full)
 
 
 @app.command()
@@ -174,6 +175,38 @@ def kpi(
     _print_rows(numbers.columns(question.by), rows, output)
     if not rows:
         print("There is no data for this question.", file=sys.stderr)
+
+
+@app.command()
+def explain(
+    name: Annotated[str, typer.Argument(help="The KPI, e.g. service_level.")],
+    to_profile: Annotated[str, typer.Option("--to-profile", help="The definition to go to; docs/kpis.md lists them.")],
+    from_profile: Annotated[str, typer.Option("--from-profile", help="The definition to start from.")] = "kefu",
+    on: Annotated[str | None, typer.Option("--on", help="One reporting day, e.g. 2026-03-01.")] = None,
+    first: Annotated[str | None, typer.Option("--from", help="First reporting day.")] = None,
+    last: Annotated[str | None, typer.Option("--to", help="Last reporting day, itself included.")] = None,
+    source: Annotated[str | None, typer.Option(help="Only this source.")] = None,
+    language: Annotated[Language, typer.Option("--language", "-l", help="en or zh.")] = Language.en,
+    output: Annotated[Format, typer.Option("--format", help="table, csv or json.")] = Format.table,
+) -> None:
+    """Why two definitions of a KPI give two numbers: contact by contact, from the one to the other."""
+    from kefu import explain as explanations
+    from kefu.settings import load_settings
+
+    told = explanations.explain(
+        load_settings(),
+        name,
+        from_profile=from_profile,
+        to_profile=to_profile,
+        first=_day(on or first, "--on" if on else "--from"),
+        last=_day(on or last, "--on" if on else "--to"),
+        source=source,
+        language=language,
+    )
+    rows = explanations.rows(told, language)
+    _print_rows(list(rows[0]), rows, output)
+    if not told.contacts():
+        print("There were no contacts.", file=sys.stderr)
 
 
 @app.command()

@@ -6,14 +6,15 @@ not a dbt variable, so that a changed parameter neither re-parses the project no
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
 
-from kefu import warehouse
+from kefu import changes, schedules, warehouse
 from kefu.errors import KefuError
 from kefu.settings import Parameters, Settings
 
@@ -35,6 +36,12 @@ create table if not exists control.build (
     survey_window_days bigint not null,
     minimum_n bigint not null
 );
+alter table control.build
+add column if not exists full_ledger boolean not null default true,
+add column if not exists full_marts boolean not null default true,
+add column if not exists reason text not null default '',
+add column if not exists watermarks text not null default '{}',
+add column if not exists fingerprint text not null default '{}';
 create table if not exists control.teams (
     source text not null,
     member text not null,
@@ -61,13 +68,14 @@ create sequence if not exists control.build_ids;
 
 @dataclass(frozen=True)
 class Build:
-    """The build under way, or the last one: ``as_of_at`` is naive UTC."""
+    """The build under way, or the last one: ``as_of_at`` is naive UTC, ``scope`` what it makes anew."""
 
     build_id: int
     slot: str
     as_of_at: datetime
     is_built: bool
     is_checked: bool
+    scope: changes.Scope
 
 
 def prepare(settings: Settings) -> None:
@@ -75,10 +83,15 @@ def prepare(settings: Settings) -> None:
     with warehouse.connect(settings, "transformer") as connection:
         connection.execute("select pg_advisory_xact_lock(hashtext('kefu control'))")
         connection.execute(TABLES)
+        connection.execute(changes.TABLES)
+        connection.execute(schedules.TABLES)
 
 
-def begin_build(settings: Settings, slot: str, as_of: datetime | None = None) -> Build:
-    """Start a build: say as of when (default now), into which slot, with which parameters and teams."""
+def begin_build(settings: Settings, slot: str, as_of: datetime | None = None, *, full: bool = False) -> Build:
+    """Start a build: say as of when (default now), into which slot, with which parameters and teams.
+
+    It makes anew what changed since the slot's last build, or everything (``full``, or if need be).
+    """
     from kefu.stack import state
 
     instant = (as_of or datetime.now(UTC)).astimezone(UTC).replace(tzinfo=None, microsecond=0)
@@ -114,7 +127,20 @@ def begin_build(settings: Settings, slot: str, as_of: datetime | None = None) ->
                     for member in members
                 ],
             )
-    return Build(row[0], slot, instant, is_built=False, is_checked=False)
+        schedules.write(connection, settings, instant)
+        scope = changes.plan(connection, settings, slot, instant, full=full)
+        connection.execute(
+            "update control.build set full_ledger = %s, full_marts = %s, reason = %s, watermarks = %s,"
+            " fingerprint = %s",
+            [
+                scope.full_ledger,
+                scope.full_marts,
+                scope.reason,
+                json.dumps(scope.watermarks),
+                json.dumps(scope.fingerprint),
+            ],
+        )
+    return Build(row[0], slot, instant, is_built=False, is_checked=False, scope=scope)
 
 
 def current_build(settings: Settings) -> Build:
@@ -122,13 +148,17 @@ def current_build(settings: Settings) -> Build:
     with warehouse.connect(settings, "transformer") as connection:
         try:
             row = connection.execute(
-                "select build_id, slot, as_of_at, built_at is not null, checked_at is not null from control.build"
+                "select build_id, slot, as_of_at, built_at is not null, checked_at is not null, full_ledger,"
+                " full_marts, reason, watermarks, fingerprint from control.build"
             ).fetchone()
         except psycopg.errors.UndefinedTable:
             row = None
     if row is None:
         raise KefuError("Nothing has been built yet.", do="Run `kefu build`, or `kefu run` for everything.")
-    return Build(*row)
+    full_ledger, full_marts, reason, watermarks, fingerprint = row[5:]
+    scope = changes.Scope(full_ledger, full_marts, reason, {}, json.loads(watermarks), json.loads(fingerprint))
+    build_id, slot, as_of, is_built, is_checked = row[:5]
+    return Build(build_id, slot, as_of, is_built, is_checked, scope)
 
 
 def mark(settings: Settings, build: Build, moment: str) -> None:
@@ -139,11 +169,29 @@ def mark(settings: Settings, build: Build, moment: str) -> None:
             [build.build_id],
         )
         if done.rowcount != 1:
-            raise KefuError(
-                "Another build began while this one was under way.",
-                expected=f"build {build.build_id}",
-                do="Run one build at a time; start again.",
-            )
+            raise _superseded(build)
+        if moment == "built":
+            row = connection.execute("select fingerprint from control.build").fetchone()
+            scope = replace(build.scope, fingerprint=json.loads(row[0]) if row else {})
+            changes.slot_built(connection, build.slot, scope, build.build_id, build.as_of_at)
+
+
+def mark_ledger(settings: Settings, build: Build) -> None:
+    """Note that a build has made the ledger, and from what; KefuError if another build began meanwhile."""
+    with warehouse.connect(settings, "transformer") as connection:
+        row = connection.execute("select build_id from control.build for update").fetchone()
+        if row is None or row[0] != build.build_id:
+            raise _superseded(build)
+        scope = changes.ledger_built(connection, build.scope, build.build_id, build.as_of_at)
+        connection.execute("update control.build set fingerprint = %s", [json.dumps(scope.fingerprint)])
+
+
+def _superseded(build: Build) -> KefuError:
+    return KefuError(
+        "Another build began while this one was under way.",
+        expected=f"build {build.build_id}",
+        do="Run one build at a time; start again.",
+    )
 
 
 def record_models(settings: Settings, build: Build, rows: Iterable[dict[str, Any]]) -> None:

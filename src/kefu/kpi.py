@@ -57,7 +57,7 @@ def ask(settings: Settings, question: Question) -> list[dict[str, Any]]:
     Shares are 0 to 1, durations seconds; counts are ints, everything else floats; low and high are the ends of the
     95 % interval, None for full counts. Raises KefuError: unknown KPI, grain, dimension or profile; nothing published.
     """
-    kpi = catalogue.get(settings.project, question.kpi)
+    kpi = catalogue.get(settings.project, question.kpi).under(question.profile)
     _validate(kpi, question)
     query, values = _query(kpi, question)
     with warehouse.connect(settings, "analyst") as connection:
@@ -92,8 +92,6 @@ def _validate(kpi: Kpi, question: Question) -> None:
         )
     if len(set(question.by)) < len(question.by):
         raise KefuError("A dimension is named twice.", found=",".join(question.by))
-    if question.profile != kpi.profile:
-        raise KefuError(f"{kpi.id} has no profile {question.profile!r}.", expected=kpi.profile)
     if question.first and question.last and question.first > question.last:
         raise KefuError("The period ends before it begins.", found=f"from {question.first} to {question.last}")
 

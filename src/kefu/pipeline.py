@@ -61,8 +61,14 @@ def check_raw(
     _each(_chosen(settings, names), "check raw", check)
 
 
-def build(layers: Iterable[str] = (), *, as_of: datetime | None = None, settings: Settings | None = None) -> None:
-    """Build the layers (all by default) into the slot nobody reads.
+def build(
+    layers: Iterable[str] = (),
+    *,
+    as_of: datetime | None = None,
+    full: bool = False,
+    settings: Settings | None = None,
+) -> None:
+    """Build the layers (all by default) into the slot nobody reads: what changed since its last build, or all.
 
     The first layer begins a build; the others go on with it, so that all of them see one as-of time.
     """
@@ -74,7 +80,8 @@ def build(layers: Iterable[str] = (), *, as_of: datetime | None = None, settings
     if first in chosen:
         prepare(settings)
         expectations.require_fit(settings)
-        current = control.begin_build(settings, publish.target_slot(settings), as_of)
+        current = control.begin_build(settings, publish.target_slot(settings), as_of, full=full)
+        say(f"build: {current.scope}")
     else:
         current = control.current_build(settings)
     report = transform.build(settings, current, chosen, _models_only)

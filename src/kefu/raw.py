@@ -76,6 +76,19 @@ def quarantine() -> Table:
     )
 
 
+def removed() -> Table:
+    """What rows that are gone were part of, or rows that are part of something else now."""
+    import pyarrow as pa
+
+    return Table(
+        name="removed",
+        columns={"table_name": pa.string(), "root": pa.string()},
+        key=(),
+        disposition="append",
+        description="What rows that are gone were part of: builds make its facts anew.",
+    )
+
+
 @dataclass(frozen=True)
 class TableLoad:
     """What one load did to one raw table, in rows.
@@ -143,13 +156,15 @@ def prepare_source(connection: Connection, source: str, tables: Iterable[Table])
     Raises KefuError if a table is there with another type or key than declared.
     """
     schema = raw(source)
-    tables = [*tables, quarantine()]
+    tables = [*tables, quarantine(), removed()]
     known = columns(connection, schema)
     keys = _keys(connection, schema)
+    indexed = _indexes(connection, schema)
     if all(
         table.name in known
         and declared(table).items() <= known[table.name].items()
         and keys.get(table.name, ()) == _primary_key(table)
+        and {index for index, _ in _wanted_indexes(table)} <= indexed
         for table in tables
     ):
         return
@@ -167,6 +182,12 @@ def prepare_source(connection: Connection, source: str, tables: Iterable[Table])
                             sql.Identifier(schema, table.name), sql.Literal(table.description)
                         )
                     )
+            for index, definition in _wanted_indexes(table):
+                connection.execute(
+                    sql.SQL("create index if not exists {} on {} {}").format(
+                        sql.Identifier(index), sql.Identifier(schema, table.name), sql.SQL(definition)
+                    )
+                )
 
 
 def prepare_files(connection: Connection, sources: Iterable[str], tables: Iterable[Table]) -> None:
@@ -175,7 +196,7 @@ def prepare_files(connection: Connection, sources: Iterable[str], tables: Iterab
     Without any source they are there and empty, so that the models above always have something to read.
     """
     sources = sorted(sources)
-    wanted = {table.name: _union(sources, table) for table in (*tables, quarantine())}
+    wanted = {table.name: _union(sources, table) for table in (*tables, quarantine(), removed())}
     marks = {name: sha256(query.encode()).hexdigest()[:16] for name, query in wanted.items()}
     found = dict(
         connection.execute(
@@ -270,7 +291,7 @@ def publish(
         if forget_quarantine:
             connection.execute(sql.SQL("delete from {}").format(sql.Identifier(raw(source), "quarantine")))
         for table in (*tables, quarantine()):
-            deleted = _supersede(connection, source, table, superseded) if superseded else 0
+            deleted = _supersede(connection, source, table, superseded, mark) if superseded else 0
             changed = 0
             if table.name in landed:
                 changed, gone = _take(connection, source, table, mark)
@@ -388,6 +409,18 @@ def _keys(connection: Connection, schema: str) -> dict[str, tuple[str, ...]]:
     }
 
 
+def _wanted_indexes(table: Table) -> list[tuple[str, str]]:
+    """Name and definition of a table's indexes beside its key: by what builds ask which rows are new, or whose."""
+    # Rows stand in the order of their loads, or nearly: a range of pages says enough, and costs a load nothing.
+    indexes = [(f"{table.name}_by_load", "using brin (_loaded_at) with (pages_per_range = 16, autosummarize = on)")]
+    return indexes + [(f"{table.name}_by_{'_'.join(names)}", f"({', '.join(names)})") for names in table.lookups]
+
+
+def _indexes(connection: Connection, schema: str) -> set[str]:
+    found = connection.execute("select indexname from pg_indexes where schemaname = %s", [schema])
+    return {name for (name,) in found}
+
+
 def _union(sources: Sequence[str], table: Table) -> str:
     types = declared(table)
     if not sources:
@@ -424,7 +457,9 @@ def _verify(connection: Connection, source: str, landed: Mapping[str, int]) -> N
             )
 
 
-def _supersede(connection: Connection, source: str, table: Table, superseded: Superseded) -> int:
+def _supersede(
+    connection: Connection, source: str, table: Table, superseded: Superseded, mark: Mapping[str, Any]
+) -> int:
     deleted = 0
     for (name, fields), values in superseded.items():
         if name != table.name:
@@ -450,8 +485,53 @@ def _supersede(connection: Connection, source: str, table: Table, superseded: Su
             query += sql.SQL(" and not exists (select from {} l where {})").format(
                 sql.Identifier(landing(source), name), _equal("t", "l", table.key)
             )
-        deleted += connection.execute(query).rowcount
+        deleted += _delete(connection, source, table, query, mark)
     return deleted
+
+
+def _delete(connection: Connection, source: str, table: Table, query: sql.Composed, mark: Mapping[str, Any]) -> int:
+    """Delete rows of a raw table (``t``), and remember what they were part of."""
+    if not table.root:
+        return connection.execute(query).rowcount
+    counted = connection.execute(
+        sql.SQL(
+            "with gone as ({query} returning {root} as root), kept as (insert into {removed} select distinct"
+            " {name}, root, %(load_id)s, %(at)s from gone) select count(*) from gone"
+        ).format(
+            query=query,
+            root=_root(table, "t"),
+            removed=sql.Identifier(raw(source), "removed"),
+            name=sql.Literal(table.name),
+        ),
+        mark,
+    )
+    return int(_value(counted))
+
+
+def _root(table: Table, alias: str) -> sql.Composed:
+    columns_ = sql.SQL(", ").join(sql.Identifier(alias, name) for name in table.root)
+    return sql.SQL("concat_ws('-', {})").format(columns_)
+
+
+def _remember_moved(connection: Connection, source: str, table: Table, mark: Mapping[str, Any]) -> None:
+    """Rows that will be part of something else than they were."""
+    if set(table.root) <= set(table.key):
+        return
+    connection.execute(
+        sql.SQL(
+            "insert into {removed} select distinct {name}, {before}, %(load_id)s, %(at)s from {target} t"
+            " join {here} l on {same} where {before} is distinct from {after}"
+        ).format(
+            removed=sql.Identifier(raw(source), "removed"),
+            name=sql.Literal(table.name),
+            before=_root(table, "t"),
+            after=_root(table, "l"),
+            target=sql.Identifier(raw(source), table.name),
+            here=sql.Identifier(landing(source), table.name),
+            same=_equal("t", "l", table.key),
+        ),
+        mark,
+    )
 
 
 def _take(connection: Connection, source: str, table: Table, mark: Mapping[str, Any]) -> tuple[int, int]:
@@ -476,12 +556,13 @@ def _take(connection: Connection, source: str, table: Table, mark: Mapping[str, 
         gone = sql.SQL("delete from {} t").format(target)
         if key:
             gone += sql.SQL(" where not exists (select from {} l where {})").format(here, _equal("t", "l", key))
-        deleted = connection.execute(gone).rowcount
+        deleted = _delete(connection, source, table, gone, mark)
     insert = sql.SQL(
         "insert into {target} as t ({names}, _load_id, _loaded_at) select {names}, %(load_id)s, %(at)s from {here}"
     ).format(target=target, here=here, names=_names(names))
     empty = sql.SQL("select not exists (select from {})").format(target)
     if key and not _value(connection.execute(empty)):
+        _remember_moved(connection, source, table, mark)
         insert += _on_conflict(key, [name for name in names if name not in key])
     return connection.execute(insert, mark).rowcount, deleted
 

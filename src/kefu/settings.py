@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from kefu import schedules as business_hours
 from kefu.errors import KefuError
 
 SOURCE_NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
@@ -41,7 +42,7 @@ class Parameters(_Model):
     short_abandon_seconds_chat: int = Field(10, ge=0, description="E01, chat and messaging.")
     reopen_window_days: int = Field(14, ge=0, description="T06: a later reopen does not count.")
     thanks_window_seconds: int = Field(
-        3600,
+        86_400,
         ge=0,
         description="E04: a reopen solved again within this time without an agent's reply is none.",
     )
@@ -55,6 +56,13 @@ class Team(_Model):
     id: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     name: Name
     members: dict[str, list[str]] = {}
+    schedule: str | None = Field(None, description="The schedule it keeps, where the source does not say.")
+    zone: str | None = Field(None, description="E06: where it works; a day of its queues belongs to that zone.")
+
+    @field_validator("zone")
+    @classmethod
+    def _known_zone(cls, zone: str | None) -> str | None:
+        return zone and _zone(zone)
 
 
 class Warehouse(_Model):
@@ -85,6 +93,8 @@ class Settings(_Model):
     reporting_zone: str = "UTC"
     languages: tuple[str, ...] = ("en", "zh")
     parameters: Parameters = Parameters()
+    schedules: tuple[business_hours.Schedule, ...] = ()
+    business_schedule: str | None = None
     teams: tuple[Team, ...] = ()
     warehouse: Warehouse = Warehouse()
     sources: dict[str, SourceSettings] = {}
@@ -92,10 +102,7 @@ class Settings(_Model):
     @field_validator("reporting_zone")
     @classmethod
     def _known_zone(cls, zone: str) -> str:
-        if zone not in available_timezones():
-            raise ValueError(f"{zone!r} is no IANA time zone; one looks like 'Asia/Shanghai'")
-        ZoneInfo(zone)
-        return zone
+        return _zone(zone)
 
     @field_validator("languages")
     @classmethod
@@ -119,6 +126,25 @@ class Settings(_Model):
         if problems:
             raise ValueError("; ".join(problems))
         return teams
+
+    @field_validator("schedules")
+    @classmethod
+    def _whole_schedules(cls, schedules: tuple[business_hours.Schedule, ...]) -> tuple[business_hours.Schedule, ...]:
+        if problems := business_hours.problems(schedules):
+            raise ValueError("; ".join(problems))
+        return schedules
+
+    @model_validator(mode="after")
+    def _schedules_there_are(self) -> Settings:
+        """Only schedules that are configured can be kept."""
+        known = {schedule.id for schedule in self.schedules}
+        kept = {"business_schedule": self.business_schedule}
+        kept |= {f"schedule of team {team.id!r}": team.schedule for team in self.teams}
+        problems = [f"{who} is {id_!r}" for who, id_ in kept.items() if id_ is not None and id_ not in known]
+        if problems:
+            there_are = ", ".join(sorted(known)) or "none"
+            raise ValueError(f"{'; '.join(problems)}: there is no such entry in [[schedules]] (there are: {there_are})")
+        return self
 
     def enabled_sources(self) -> list[SourceSettings]:
         """The sources that are on, in the order of the file."""
@@ -148,6 +174,14 @@ class Settings(_Model):
                 do="Set it in one of them (see .env.example).",
             )
         return value
+
+
+def _zone(zone: str) -> str:
+    """The zone, if IANA knows it. Raises ValueError."""
+    if zone not in available_timezones():
+        raise ValueError(f"{zone!r} is no IANA time zone; one looks like 'Asia/Shanghai'")
+    ZoneInfo(zone)
+    return zone
 
 
 def read_dotenv(path: Path) -> dict[str, str]:

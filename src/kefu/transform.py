@@ -75,16 +75,48 @@ def build(
     Raises KefuError naming every failed model and test, with example rows of the tests.
     """
     names = known_layers(layers)
-    select = [path for name in names for path in LAYERS[name]]
+    nodes: list[Node] = []
+    seconds = 0.0
+    for some, full in _calls(names, current):
+        made, took = _call(settings, current, some, full, progress)
+        nodes += made
+        seconds += took
+        if "canonical" in some:
+            control.mark_ledger(settings, current)
+    return BuildReport(current, tuple(nodes), seconds)
+
+
+def _calls(layers: list[str], current: Build) -> list[tuple[list[str], bool]]:
+    """The layers that one call of dbt can make, and whether it makes them in full."""
+    ledger = [layer for layer in layers if layer == "canonical"]
+    rest = [layer for layer in layers if layer != "canonical"]
+    if current.scope.full_ledger == current.scope.full_marts:
+        return [(layers, current.scope.full_marts)]
+    calls = [(ledger, current.scope.full_ledger), (rest, current.scope.full_marts)]
+    return [(some, full) for some, full in calls if some]
+
+
+def _call(
+    settings: Settings, current: Build, layers: list[str], full: bool, progress: Callable[[str], None]
+) -> tuple[tuple[Node, ...], float]:
     target = settings.home / "dbt" / f"slot_{current.slot}"
     results = target / "run_results.json"
     results.unlink(missing_ok=True)
+    select = [path for name in layers for path in LAYERS[name]]
     status, output = run_dbt(
         settings,
         current.slot,
         # Unit tests prove the models' logic to their authors; here it is the data that is on trial. An exposure is
         # nothing to build.
-        ["build", "--select", *select, "--indirect-selection", "buildable", *RESOURCES],
+        [
+            "build",
+            "--select",
+            *select,
+            "--indirect-selection",
+            "buildable",
+            *RESOURCES,
+            *(["--full-refresh"] if full else []),
+        ],
         progress,
     )
     if not results.exists():
@@ -97,7 +129,7 @@ def build(
     control.record_models(settings, current, [asdict(node) for node in nodes])
     if status != 0 or failures:
         raise _failed(settings, failures)
-    return BuildReport(current, nodes, seconds)
+    return nodes, seconds
 
 
 def run_dbt(

@@ -72,6 +72,7 @@ def test_instants_are_naive_from_staging_on(columns: dict[tuple[str, str], dict[
         for (schema, table), kinds in columns.items()
         for column, kind in kinds.items()
         if kind == "timestamp with time zone" or kind in ("json", "jsonb", "ARRAY")
+        if not table.endswith("__changes")  # the pipeline asks by raw's own stamp, through its index
     ]
     assert zoned == []
 

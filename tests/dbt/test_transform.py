@@ -28,12 +28,12 @@ def test_a_word_nobody_knows_stops_the_build_and_is_shown(new_warehouse: Callabl
     with pytest.raises(KefuError) as caught:
         transform.build(settings, build, ["canonical"])
     message = str(caught.value)
-    assert "test accepted_values_canonical_tickets_channel" in message
+    assert "accepted_values_canonical_survey_invitations_channel" in message  # a rating has it from its ticket
     assert "value_field=unmapped" in message
     assert "Readers keep the last good build" in message
     with warehouse.connect(settings) as connection:
         failed = connection.execute("select model from control.model_runs where status = 'fail'").fetchall()
-    assert [name for (name,) in failed if name.startswith("accepted_values_canonical_tickets_channel")]
+    assert [name for (name,) in failed if name.startswith("accepted_values_canonical_survey_invitations_channel")]
 
 
 def test_a_changed_project_is_read_anew(postgres: Settings, project: Path, tmp_path: Path) -> None:

@@ -200,6 +200,43 @@ def test_business_minutes_lie_within_the_schedule(zendesk: Zendesk, world: Summa
     assert opening.between(at["16T10:30"], at["16T12:00"]) == 90 * 60
     assert opening.between(at["15T20:00"], at["17T10:00"]) == 9 * 3600
     assert opening.between(at["16T19:00"], at["17T10:00"]) == 0
+    closed = OpenTime(
+        schedule, at["15T20:00"], at["17T10:00"], [{"start_date": "2026-11-16", "end_date": "2026-11-16"}]
+    )
+    assert closed.between(at["15T20:00"], at["17T10:00"]) == 0
+
+
+def test_business_minutes_are_those_of_the_tickets_last_schedule(zendesk: Zendesk, world: Summary) -> None:
+    """A trigger gives the tickets of key accounts the longer schedule, and takes it away again."""
+    from kefu.emulators.metric_sets import OpenTime
+
+    begin, end = epoch(f"{world.start}T00:00:00Z"), int(world.now.timestamp())
+    listed = zendesk.page("business_hours/schedules.json")["schedules"]
+    default = listed[0]["id"]
+    opening = {}
+    for row in listed:
+        holidays = zendesk.page(f"business_hours/schedules/{row['id']}/holidays.json")["holidays"]
+        opening[row["id"]] = OpenTime({**row, "iana_time_zone": "Asia/Shanghai"}, begin, end, holidays)
+    last: dict[int, int] = {}
+    events = {event["id"]: event for event in zendesk.by_time("ticket_events", start_time=0)}
+    for event in events.values():
+        for child in event["child_events"]:
+            if child["event_type"] == "ScheduleAssignment":
+                before = last.get(event["ticket_id"])
+                assert child["previous_schedule_id"] in (before, before or default)
+                assert child["previous_schedule_id"] != child["new_schedule_id"]
+                last[event["ticket_id"]] = child["new_schedule_id"]
+    assert set(last.values()) == set(opening), "some tickets were taken back"
+    differing = 0
+    for ticket in zendesk.by_cursor("tickets", start_time=0, include="metric_sets"):
+        metrics = ticket.get("metric_set") or {}
+        seconds = (metrics.get("reply_time_in_seconds") or {}).get("calendar")
+        if seconds is not None:
+            created = epoch(ticket["created_at"])
+            by = {id_: one.between(created, created + seconds) // 60 for id_, one in opening.items()}
+            assert metrics["reply_time_in_minutes"]["business"] == by[last.get(ticket["id"], default)]
+            differing += ticket["id"] in last and len(set(by.values())) > 1
+    assert differing > 5
 
 
 # Time-based exports
@@ -251,7 +288,7 @@ def test_comments_come_in_full_only_when_asked_for(zendesk: Zendesk) -> None:
 def test_events_are_updates_with_one_child_a_field(zendesk: Zendesk) -> None:
     events = zendesk.by_time("ticket_events", start_time=0)
     kinds = Counter(child["event_type"] for event in events for child in event["child_events"])
-    assert kinds.keys() == {"Create", "Change", "Comment", "Notification"}
+    assert kinds.keys() == {"Create", "Change", "Comment", "Notification", "ScheduleAssignment"}
     assert {event["via"] for event in events} == {"Mail", "Web form", "Chat", "Rule", "Merge"}
     assert any(event["updater_id"] == -1 for event in events)
     statuses = {child["status"] for event in events for child in event["child_events"] if "status" in child}
@@ -323,6 +360,19 @@ def test_schedules_have_the_vendors_zone_names(zendesk: Zendesk) -> None:
     assert {schedule["time_zone"] for schedule in schedules} == {"Beijing"}
     for schedule in schedules:
         assert all(0 <= interval["start_time"] < interval["end_time"] <= 10080 for interval in schedule["intervals"])
+
+
+def test_a_schedule_has_a_break_and_holidays_of_its_own(zendesk: Zendesk) -> None:
+    service, telephone = zendesk.page("business_hours/schedules.json")["schedules"]
+    monday = [i for i in service["intervals"] if 1440 <= i["start_time"] < 2880]
+    assert monday == [{"start_time": 1980, "end_time": 2160}, {"start_time": 2220, "end_time": 2520}]
+    page = zendesk.page(f"business_hours/schedules/{service['id']}/holidays")
+    assert page["url"].endswith(f"/business_hours/schedules/{service['id']}/holidays.json")
+    assert {frozenset(row) for row in page["holidays"]} == {frozenset({"id", "name", "start_date", "end_date"})}
+    national = next(row for row in page["holidays"] if row["name"] == "National Day 2026")
+    assert (national["start_date"], national["end_date"]) == ("2026-10-01", "2026-10-03")
+    assert zendesk.page(f"business_hours/schedules/{telephone['id']}/holidays.json")["holidays"] == []
+    assert zendesk.get("business_hours/schedules/1/holidays.json").status_code == 404
 
 
 def test_policies_groups_and_memberships_are_there(zendesk: Zendesk) -> None:

@@ -201,7 +201,7 @@ def _is_thanks(n: int, at: str, solves: list[tuple[int, str]], replies: list[int
     if not after:
         return False
     again, when = after[0]
-    return _seconds(at, when) <= 3600 and not any(n <= reply <= again for reply in replies)
+    return _seconds(at, when) <= 24 * 3600 and not any(n <= reply <= again for reply in replies)
 
 
 def _piles(tickets: list[Row], day: Any, last: date) -> Iterator[Row]:

@@ -209,8 +209,8 @@ def _incident(events: pd.DataFrame) -> dict[str, Any]:
                 life["solved_at"], life["solve_team"] = row["at"], team or "none"
             life["last_solved_at"], life["last_solve_team"] = row["at"], team or "none"
             undone = row["at"]
-            # No replies are recorded: solved again within the hour was a mere thank-you.
-            thanked = [(at, since) for at, since in thanked if row["at"] - at > timedelta(hours=1)]
+            # No replies are recorded: solved again within 24 hours was a mere thank-you.
+            thanked = [(at, since) for at, since in thanked if row["at"] - at > timedelta(hours=24)]
             life["reopened"] |= any(at - since <= timedelta(days=14) for at, since in thanked)
             thanked = []
         if before and not now:

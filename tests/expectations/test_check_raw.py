@@ -138,7 +138,7 @@ def test_the_message_shows_rows_with_their_keys_where_the_report_is_and_what_to_
         in message
     )
     assert f"where: {landed.home / 'reports' / 'shown.html'}" in message
-    assert "found: 1 of 41 rules broken" in message
+    assert "found: 1 of 50 rules broken" in message
     assert "kefu extract zendesk" in message
 
 
@@ -272,7 +272,7 @@ def test_the_checks_of_one_run_share_a_page_that_needs_nothing_but_itself(landed
     text = page.read_text()
     assert text == (landed.home / "reports" / "latest.html").read_text()
     assert text.count("<h2>What landed: ") == 2
-    assert "✓ All 53 rules on 8 tables hold" in text
+    assert "✓ All 62 rules on 11 tables hold" in text
     for foreign in ("http:", "https:", "<script", "<link", "@import", "url(", "src="):
         assert foreign not in text
 

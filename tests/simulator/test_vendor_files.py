@@ -212,11 +212,14 @@ def test_tickets_told_by_their_events_are_the_tickets_that_happened(world: Summa
         for child in event["children"]:
             if child["kind"] == "Comment":
                 ticket["comments"].append((at, child["public"], child["author_id"]))
+            elif child["kind"] == "ScheduleAssignment":
+                merged["schedule"] = child["value"]
             elif child["kind"] in ("Create", "Change"):
                 merged[child["field"]] = child["value"]
         for field, value in merged.items():
             ticket[field].append((at, value))
     words = {"hold": "on_hold"}
+    default = next(iter(read_lines(world.directory / "zendesk" / "schedules.jsonl")))["id"]
     for ticket in known["tickets"]:
         seen = told[ticket["ticket_id"]]
 
@@ -227,6 +230,8 @@ def test_tickets_told_by_their_events_are_the_tickets_that_happened(world: Summa
         assert [(at, teams[value]) for at, value in seen["group_id"]] == entries("teams")
         assert [(at, names.get(value)) for at, value in seen["assignee_id"]] == entries("agents")
         assert seen["priority"] == entries("priorities")
+        schedules = entries("schedules")
+        assert seen["schedule"] == (schedules[1:] if schedules[0][1] == default else schedules)
         comments = [(epoch(entry["at"]), entry["public"], entry["by"]["user_id"] or -1) for entry in ticket["comments"]]
         assert seen["comments"] == comments
 

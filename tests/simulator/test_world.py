@@ -8,6 +8,7 @@ import statistics
 import subprocess
 import sys
 from datetime import date, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -202,3 +203,18 @@ def test_an_instant_is_written_as_vendors_write_it() -> None:
     assert iso(0) == "1970-01-01T00:00:00Z"
     assert iso(1772380662) == "2026-03-01T15:57:42Z"
     assert iso(-1) == "1969-12-31T23:59:59Z"
+
+
+def test_there_is_a_holiday_in_every_three_months() -> None:
+    from kefu.simulator.zendesk import HOLIDAYS
+
+    days = sorted(date(year, *first) for year in (2026, 2027, 2028) for _, first, _ in HOLIDAYS)
+    assert max((later - earlier).days for earlier, later in pairwise(days)) < 90
+
+
+def test_a_zone_has_a_name_rails_knows_where_there_is_one() -> None:
+    from kefu.simulator.zendesk import rails_zone
+
+    names = {"Asia/Shanghai": "Beijing", "Europe/Zurich": "Zurich", "Asia/Kolkata": "Kolkata"}
+    names |= {"America/New_York": "Eastern Time (US & Canada)", "Australia/Lord_Howe": "Australia/Lord_Howe"}
+    assert {zone: rails_zone(zone) for zone in names} == names

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ KEYS = {table.name: table.key for table in KIND.tables}
 EMPTY = {
     "groups": {"groups": []},
     "schedules": {"schedules": []},
+    "holidays": {"holidays": []},
     "policies": {"sla_policies": []},
     "users": {"users": [], "after_cursor": "u", "end_of_stream": True},
     "tickets": {"tickets": [], "after_cursor": "t", "end_of_stream": True},
@@ -73,6 +74,11 @@ def test_everything_in_the_account_lands(account: Running, world: Summary) -> No
     ratings = {row["id"] for row in state_file(world, "satisfaction_ratings") if row["states"][0][0] <= withheld + 60}
     assert {row["id"] for row in drained.rows("satisfaction_ratings")} == ratings
     assert len(drained.rows("groups")) == 5
+    assert {row["schedule_id"] for row in drained.rows("schedule_versions")} == {
+        row["id"] for row in state_file(world, "schedules")
+    }
+    holidays = {(row["schedule_id"], row["id"]) for row in drained.rows("schedule_holidays")}
+    assert holidays == {(row["schedule_id"], row["id"]) for row in state_file(world, "schedule_holidays")}
     assert drained.rejected == []
 
 
@@ -152,7 +158,7 @@ def test_a_page_that_comes_doubled_is_one_page_in_the_warehouse(
 ) -> None:
     monkeypatch.setenv(VARIABLE, TOKEN)
     settings = configured(new_warehouse(), "zendesk", **of(account))
-    for path in ("tickets/cursor", "ticket_events", "groups", "schedules", "ratings"):
+    for path in ("tickets/cursor", "ticket_events", "groups", "schedules", "holidays", "ratings"):
         account.plant(path, "double")
 
     report = load.extract(settings, "zendesk")
@@ -427,6 +433,7 @@ def test_the_recorded_objects_of_the_vendor_become_rows(shared: Path, scripted: 
         users=stream("users", "user"),
         groups={"groups": [one("group")]},
         schedules={"schedules": [one("schedule")]},
+        holidays={"holidays": [{"id": 1, "name": "Labor Day", "start_date": "2026-09-07", "end_date": "2026-09-07"}]},
         policies={"sla_policies": [one("sla_policy")]},
         satisfaction_ratings={"satisfaction_ratings": [one("satisfaction_rating")]},
         ticket_events={"ticket_events": [one("ticket_event")], "end_time": 138561439, "end_of_stream": True},
@@ -435,9 +442,46 @@ def test_the_recorded_objects_of_the_vendor_become_rows(shared: Path, scripted: 
     drained = drain(KIND, base_url=scripted.url, email="a@b.c")
 
     assert drained.rejected == []
-    assert {table: len(drained.rows(table)) for table in KEYS} == dict.fromkeys(KEYS, 1)
+    assert {table: len(drained.rows(table)) for table in KEYS} == dict.fromkeys(KEYS, 1) | {"schedule_intervals": 5}
+    assert drained.rows("schedule_intervals")[0]["start_time"] == 1980  # Monday at nine
+    assert drained.rows("schedule_holidays")[0]["end_date"] == date(2026, 9, 7)
     assert drained.rows("schedules")[0]["time_zone"] == "Central Time (US & Canada)"
     assert drained.rows("tickets")[0]["via_channel"] == "sample_ticket"
+
+
+def test_another_schedule_of_a_ticket_is_kept_with_the_one_before() -> None:
+    rows = event_rows(
+        event({"id": 1, "event_type": "ScheduleAssignment", "previous_schedule_id": None, "new_schedule_id": 12})
+    )
+    assert short(rows) == [(0, "schedule_id", "12", None)]
+
+
+def test_every_state_of_a_schedule_is_kept_also_one_it_comes_back_to(scripted: Scripted) -> None:
+    """Edited; then a holiday more without an update, and gone again; a schedule that is deleted stays."""
+    schedule = {"id": 4, "name": "x", "time_zone": "London", "created_at": "2026-01-01T00:00:00Z"}
+    monday, tuesday = {"start_time": 1980, "end_time": 2460}, {"start_time": 3420, "end_time": 3900}
+    holiday = {"id": 7, "name": "y", "start_date": "2026-12-24", "end_date": "2026-12-26"}
+    first = schedule | {"updated_at": "2026-01-01T00:00:00Z", "intervals": [monday]}
+    second = schedule | {"updated_at": "2026-02-01T00:00:00Z", "intervals": [monday, tuesday]}
+    state: dict[str, Any] = {}
+    rows: dict[str, dict[Any, dict[str, Any]]] = {table: {} for table in KEYS}
+    seen = []
+    for listed, holidays in (
+        ([first], []), ([first], []), ([second], []), ([second], [holiday]), ([second], []), ([second], [holiday]),
+        ([second], [holiday]), ([], []),
+    ):  # fmt: skip
+        scripted.answer = by_resource(schedules={"schedules": listed}, holidays={"holidays": holidays})
+        drained = drain(KIND, state=state, base_url=scripted.url, email="a@b.c")
+        for table, some in everything(drained).items():
+            rows[table] |= some
+        seen.append(len(rows["schedule_versions"]))
+    assert seen == [1, 1, 2, 3, 4, 5, 5, 5]
+    assert [key[3] for key in rows["schedule_versions"]] == [0, 0, 0, 1, 1]
+    assert len({key[2] for key in rows["schedule_versions"]}) == 3
+    assert len(rows["schedule_holidays"]) == 1 and len(rows["schedule_intervals"]) == 1 + 2 + 2
+    # read again from the start, what it is now is what was known already
+    again = everything(drain(KIND, full=True, base_url=scripted.url, email="a@b.c"))
+    assert again["schedule_versions"].keys() <= rows["schedule_versions"].keys()
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ select
     stacked.source,
     stacked.question_id,
     stacked.invitation_id,
+    coalesce(stacked.invitation_id, stacked.submission_id) as invitation_key,
     stacked.survey_id,
     stacked.metric,
     stacked.scale_id,

@@ -32,4 +32,6 @@ select
     stacked.occurred_at
 
 from stacked
+-- a source may tell of what happened to a ticket before it shows the ticket: its events wait for it
+inner join {{ ref('canonical_tickets') }} as tickets on stacked.ticket_id = tickets.ticket_id
 left join teams on stacked.to_source_team_id = teams.source_team_id

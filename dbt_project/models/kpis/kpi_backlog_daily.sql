@@ -1,10 +1,50 @@
 -- Open tickets at the end of every reporting day, from the first ticket on, up to the last day any ticket changed:
--- what lies beyond it the sources have not told yet.
+-- what lies beyond it the sources have not told yet. A pile that nothing is left in has a backlog of 0, not an unknown
+-- one. Where only the last days change, the count goes on from the last day that stays.
 with
 
-build as (
+{% if is_incremental() -%}
+kept as (
 
-    select * from {{ ref('stg_kefu__build') }}
+    select max(service_date) as last_date from {{ this }}
+
+),
+
+opening as (
+
+    select
+        piled.source,
+        piled.channel,
+        piled.team_id,
+        piled.priority,
+        piled.service_date,
+        piled.open_tickets as change
+
+    from {{ this }} as piled
+    inner join kept on piled.service_date = kept.last_date
+
+),
+
+{% endif -%}
+moves as (
+
+    select
+        source,
+        channel,
+        team_id,
+        priority,
+        service_date,
+        change
+
+    from {{ ref('fct_backlog_changes') }}
+    {%- if is_incremental() %}
+
+    where service_date > coalesce((select kept.last_date from kept), cast('0001-01-01' as date))
+
+    union all
+
+    select * from opening
+    {%- endif %}
 
 ),
 
@@ -16,9 +56,9 @@ changes as (
         team_id,
         priority,
         service_date,
-        sum(change) as change
+        {{ kf_sum('change') }} as change
 
-    from {{ ref('fct_backlog_changes') }}
+    from moves
 
     group by source, channel, team_id, priority, service_date
 
@@ -26,33 +66,22 @@ changes as (
 
 known as (
 
-    select
-        {{ kf_local_date('max(events.occurred_at)') }} as last_date
-
-    from {{ ref('fct_ticket_events') }} as events
-    cross join build
-
-    group by build.reporting_zone
+    select max(service_date) as last_date from {{ ref('fct_backlog_changes') }}
 
 ),
 
--- From the day a pile had its first ticket on: nothing open at its end is a backlog of 0, not an unknown one.
 piles as (
 
     select
-        tickets.source,
-        tickets.channel,
-        events.team_id,
-        events.priority,
-        min({{ kf_local_date('events.occurred_at') }}) as first_date
+        source,
+        channel,
+        team_id,
+        priority,
+        min(service_date) as first_date
 
-    from {{ ref('fct_ticket_events') }} as events
-    inner join {{ ref('fct_tickets') }} as tickets on events.ticket_id = tickets.ticket_id
-    cross join build
+    from changes
 
-    where not tickets.is_excluded
-
-    group by tickets.source, tickets.channel, events.team_id, events.priority
+    group by source, channel, team_id, priority
 
 ),
 
@@ -82,7 +111,7 @@ counted as (
         days.priority,
         cast(sum(coalesce(changes.change, 0)) over (
             partition by days.source, days.channel, days.team_id, days.priority
-            order by days.service_date
+            order by days.service_date nulls last
             rows between unbounded preceding and current row
         ) as bigint) as open_tickets
 
@@ -98,3 +127,7 @@ counted as (
 )
 
 select * from counted
+{%- if is_incremental() %}
+
+where service_date > coalesce((select kept.last_date from kept), cast('0001-01-01' as date))
+{%- endif %}

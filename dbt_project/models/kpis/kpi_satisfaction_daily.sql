@@ -4,7 +4,7 @@
     'nps_responses', 'nps_promoters', 'nps_detractors',
     'invitations_delivered'
 ] %}
-{%- set types = {'csat_score': 'decimal(18, 6)', 'csat_score_squares': 'decimal(38, 12)'} %}
+{%- set types = {'csat_score': 'decimal(18, 6)', 'csat_score_squares': 'decimal(18, 12)'} %}
 with
 
 answered as (
@@ -19,7 +19,7 @@ answered as (
         {{ kf_count_if("metric = 'csat'") }} as csat_responses,
         {{ kf_count_if("metric = 'csat' and box = 'top'") }} as csat_positive,
         cast(coalesce(sum(score) filter (where metric = 'csat'), 0) as decimal(18, 6)) as csat_score,
-        cast(coalesce(sum(score * score) filter (where metric = 'csat'), 0) as decimal(38, 12)) as csat_score_squares,
+        cast(coalesce(sum(score * score) filter (where metric = 'csat'), 0) as decimal(18, 12)) as csat_score_squares,
         {{ kf_count_if("metric = 'nps'") }} as nps_responses,
         {{ kf_count_if("metric = 'nps' and nps_group = 'promoter'") }} as nps_promoters,
         {{ kf_count_if("metric = 'nps' and nps_group = 'detractor'") }} as nps_detractors,
@@ -28,7 +28,7 @@ answered as (
 
     from {{ ref('fct_survey_responses') }}
 
-    where is_counted and metric in ('csat', 'nps')
+    where is_counted and metric in ('csat', 'nps') and {{ kf_touched('survey_day', 'service_date', 'date') }}
 
     group by 1, 2, 3, 4, 5, 6
 
@@ -54,6 +54,8 @@ invited as (
         {{ kf_count_if('is_answered') }} as invitations_answered
 
     from {{ ref('fct_survey_invitations') }}
+
+    where {{ kf_touched('survey_day', 'service_date', 'date') }}
 
     group by 1, 2, 3, 4, 5, 6
 

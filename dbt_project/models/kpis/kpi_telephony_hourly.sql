@@ -5,14 +5,17 @@ with
 contacts as (
 
     select * from {{ ref('fct_contacts') }}
-    where is_offered
+    where is_offered and {{ kf_touched('contact_day', 'service_date', 'date') }}
 
 ),
 
 legs as (
 
     select * from {{ ref('fct_contact_legs') }}
-    where talk_seconds is not null and direction = 'inbound'
+    where
+        talk_seconds is not null
+        and direction = 'inbound'
+        and {{ kf_touched('contact_day', 'service_date', 'date') }}
 
 ),
 
@@ -31,6 +34,12 @@ offered as (
         {{ kf_count_if('is_short_abandoned') }} as short_abandoned,
         {{ kf_count_if('not is_answered and not is_abandoned') }} as otherwise_ended,
         {{ kf_count_if('is_answered_in_target') }} as answered_in_target,
+        {{ kf_count_if('is_answered and not is_answered_in_target') }} as answered_late,
+        {{ kf_count_if('is_abandoned and not is_short_abandoned and is_in_target') }} as abandoned_in_target,
+        {{ kf_count_if('is_abandoned and not is_short_abandoned and not is_in_target') }} as abandoned_late,
+        {{ kf_count_if("outcome = 'callback_requested' and is_in_target") }} as callbacks_in_target,
+        {{ kf_count_if("outcome = 'callback_requested' and not is_in_target") }} as callbacks_late,
+        {{ kf_count_if("outcome not in ('answered', 'abandoned', 'callback_requested')") }} as left_otherwise,
         {{ kf_count_if('is_answered and wait_seconds is not null') }} as waits_answered,
         {{ kf_sum('case when is_answered then wait_seconds end') }} as wait_answered_seconds,
         {{ kf_sum_squares('case when is_answered then wait_seconds end') }} as wait_answered_squares,
@@ -80,7 +89,8 @@ select
     coalesce(offered.queue_id, handled.queue_id) as queue_id,
     coalesce(offered.team_id, handled.team_id) as team_id,
     {%- for part in [
-        'offered', 'answered', 'abandoned', 'short_abandoned', 'otherwise_ended', 'answered_in_target',
+        'offered', 'answered', 'abandoned', 'short_abandoned', 'otherwise_ended', 'answered_in_target', 'answered_late',
+        'abandoned_in_target', 'abandoned_late', 'callbacks_in_target', 'callbacks_late', 'left_otherwise',
         'waits_answered', 'wait_answered_seconds', 'wait_answered_squares',
         'waits_abandoned', 'wait_abandoned_seconds', 'wait_abandoned_squares', 'transfer_recorded', 'transferred'
     ] %}

@@ -9,12 +9,6 @@
 ] %}
 with
 
-build as (
-
-    select * from {{ ref('stg_kefu__build') }}
-
-),
-
 tickets as (
 
     select * from {{ ref('fct_tickets') }}
@@ -25,7 +19,7 @@ tickets as (
 created as (
 
     select
-        {{ kf_local_date('tickets.created_at') }} as service_date,
+        tickets.created_date as service_date,
         tickets.source,
         tickets.channel,
         tickets.first_team_id as team_id,
@@ -33,7 +27,8 @@ created as (
         count(*) as tickets_created
 
     from tickets
-    cross join build
+
+    where {{ kf_touched('ticket_day', 'tickets.created_date', 'date') }}
 
     group by 1, 2, 3, 4, 5
 
@@ -43,7 +38,7 @@ created as (
 replied as (
 
     select
-        {{ kf_local_date('tickets.first_replied_at') }} as service_date,
+        tickets.first_reply_date as service_date,
         tickets.source,
         tickets.channel,
         tickets.first_reply_team_id as team_id,
@@ -54,9 +49,11 @@ replied as (
             as first_reply_squares
 
     from tickets
-    cross join build
 
-    where tickets.first_replied_at is not null and tickets.created_by_kind <> 'agent'
+    where
+        tickets.first_replied_at is not null
+        and tickets.created_by_kind <> 'agent'
+        and {{ kf_touched('ticket_day', 'tickets.first_reply_date', 'date') }}
 
     group by 1, 2, 3, 4, 5
 
@@ -65,7 +62,7 @@ replied as (
 solved as (
 
     select
-        {{ kf_local_date('tickets.first_solved_at') }} as service_date,
+        tickets.first_solve_date as service_date,
         tickets.source,
         tickets.channel,
         tickets.first_solve_team_id as team_id,
@@ -85,9 +82,10 @@ solved as (
             as reassignments_squares
 
     from tickets
-    cross join build
 
-    where tickets.first_solved_at is not null
+    where
+        tickets.first_solved_at is not null
+        and {{ kf_touched('ticket_day', 'tickets.first_solve_date', 'date') }}
 
     group by 1, 2, 3, 4, 5
 
@@ -96,7 +94,7 @@ solved as (
 resolved as (
 
     select
-        {{ kf_local_date('tickets.last_solved_at') }} as service_date,
+        tickets.last_solve_date as service_date,
         tickets.source,
         tickets.channel,
         tickets.last_solve_team_id as team_id,
@@ -107,9 +105,10 @@ resolved as (
             as full_resolution_squares
 
     from tickets
-    cross join build
 
-    where tickets.last_solved_at is not null
+    where
+        tickets.last_solved_at is not null
+        and {{ kf_touched('ticket_day', 'tickets.last_solve_date', 'date') }}
 
     group by 1, 2, 3, 4, 5
 

@@ -17,7 +17,10 @@ from kefu.sources import Page
 T = TypeVar("T")
 
 # The order in which the source asks for them.
-TABLES = ("groups", "schedules", "users", "tickets", "ticket_events", "satisfaction_ratings")
+TABLES = (
+    "groups", "schedules", "schedule_versions", "schedule_intervals", "schedule_holidays", "users", "tickets",
+    "ticket_events", "satisfaction_ratings",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -113,5 +116,7 @@ def as_json(page: pa.Table) -> list[dict[str, Any]]:
         if pa.types.is_timestamp(field.type):
             text = pc.strftime(page.column(place).cast(pa.timestamp("s", "UTC")), "%Y-%m-%dT%H:%M:%SZ")
             page = page.set_column(place, field.name, text)
+        elif pa.types.is_date(field.type):
+            page = page.set_column(place, field.name, page.column(place).cast(pa.string()))
     found: list[dict[str, Any]] = page.to_pylist()
     return found

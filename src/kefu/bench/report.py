@@ -29,6 +29,7 @@ STEPS = {
     "load_dlt": "dlt, JSON objects, all defaults",
     "check_raw": "raw expectations",
     "build": "full build",
+    "second_slot_build": "the other slot's first build",
     "check_published": "published expectations",
     "publish": "publication",
     "day_load": "one more day: kefu.load",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -217,7 +218,7 @@ def events(part: Any) -> Iterator[Page]:
 
 
 def standing(groups: list[tuple[int, str]], agents: list[tuple[int, int, int]]) -> Iterator[Page]:
-    """What changes hardly ever: groups, agents, one schedule a zone."""
+    """What changes hardly ever: groups, agents, one schedule a zone with its holidays."""
     since = _instants(np.full(len(groups), _FOUNDED))
     ids, names = zip(*groups, strict=True)
     yield from _paged(
@@ -244,6 +245,42 @@ def standing(groups: list[tuple[int, str]], agents: list[tuple[int, int, int]]) 
             "intervals": _all(f"[{week}]", ZONES),
             "created_at": since,
             "updated_at": since,
+        },
+    )
+    content = _all("bench", ZONES)
+    yield from _paged(
+        "schedule_versions",
+        {
+            "schedule_id": numbers + 1,
+            "updated_at": since,
+            "content": content,
+            "recurrence": pa.array(numbers * 0, pa.int32()),
+            "name": _joined("Office hours ", pa.array(ZONES)),
+            "time_zone": pa.array(ZONES),
+            "created_at": since,
+        },
+    )
+    days = np.tile(np.arange(1, 6), len(ZONES))
+    yield from _paged(
+        "schedule_intervals",
+        {
+            "schedule_id": np.repeat(numbers + 1, 5),
+            "content": _all("bench", days),
+            "start_time": (days * DAY + OPENS) // 60,
+            "end_time": (days * DAY + CLOSES) // 60,
+        },
+    )
+    # New Year, the first of May and Christmas of each year there may be
+    holidays = [date(year, *day) for year in range(2019, 2031) for day in ((1, 1), (5, 1), (12, 25))]
+    yield from _paged(
+        "schedule_holidays",
+        {
+            "schedule_id": np.repeat(numbers + 1, len(holidays)),
+            "content": _all("bench", [*holidays] * len(ZONES)),
+            "id": np.tile(np.arange(len(holidays)), len(ZONES)),
+            "name": _all("Holiday", [*holidays] * len(ZONES)),
+            "start_date": pa.array([*holidays] * len(ZONES), pa.date32()),
+            "end_date": pa.array([*holidays] * len(ZONES), pa.date32()),
         },
     )
     who, group, zone = (np.array(column) for column in zip(*agents, strict=True))
@@ -319,7 +356,7 @@ def _whereabouts(zone: Integers) -> dict[str, Any]:
 def _paged(name: str, columns: dict[str, Any]) -> Iterator[Page]:
     """Cut columns into pages of the declared schema; what is not given is null."""
     table: Table = _TABLES[name]
-    height = len(columns["id"] if "id" in columns else columns["event_id"])
+    height = len(next(iter(columns.values())))
     arrays = []
     for declared in table.schema():
         content = columns.get(declared.name)

@@ -1,13 +1,14 @@
 """A ticket's metric set as Zendesk computes it, from the ticket's events up to an instant.
 
-Minutes are whole and rounded down. Business minutes lie within the account's first schedule. Deleted tickets have none.
+Minutes are whole and rounded down. Business minutes lie within the last schedule the ticket has had, the account's
+first unless a trigger gave it another, even for the time before that. Deleted tickets have no metric set.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -19,9 +20,10 @@ WAITING_FOR_AGENT = ("new", "open", "hold")
 class OpenTime:
     """The open time of a schedule as a running total, so that the seconds between two instants are two look-ups."""
 
-    def __init__(self, schedule: dict[str, Any], begin: int, end: int) -> None:
+    def __init__(self, schedule: dict[str, Any], begin: int, end: int, holidays: Sequence[dict[str, Any]] = ()) -> None:
         """Lay out the schedule's windows from ``begin`` to ``end`` (epoch seconds), a day more on both sides."""
         zone = ZoneInfo(schedule["iana_time_zone"])
+        closed = [(date.fromisoformat(row["start_date"]), date.fromisoformat(row["end_date"])) for row in holidays]
         day = datetime.fromtimestamp(begin, UTC).date() - timedelta(days=2)
         last = datetime.fromtimestamp(end, UTC).date() + timedelta(days=2)
         self._starts: list[int] = []
@@ -31,7 +33,8 @@ class OpenTime:
         while day <= last:
             sunday_first = (day.weekday() + 1) % 7
             midnight = datetime(day.year, day.month, day.day, tzinfo=zone)
-            for interval in schedule["intervals"]:
+            is_open = not any(first <= day <= last_day for first, last_day in closed)
+            for interval in schedule["intervals"] if is_open else ():
                 offset = interval["start_time"] - sunday_first * 1440
                 if 0 <= offset < 1440:
                     opens = (midnight + timedelta(minutes=offset)).timestamp()
@@ -55,13 +58,21 @@ class OpenTime:
 
 
 def metric_set(
-    ticket: dict[str, Any], events: Sequence[dict[str, Any]], agents: set[int], opening: OpenTime, url: str
+    ticket: dict[str, Any],
+    events: Sequence[dict[str, Any]],
+    agents: set[int],
+    openings: Mapping[int, OpenTime],
+    url: str,
 ) -> dict[str, Any]:
-    """The metric set of a ticket (its row) from its events so far, as the vendor words it."""
+    """The metric set of a ticket (its row) from its events so far, as the vendor words it.
+
+    ``openings`` is the open time of each schedule by its id, the account's default one first.
+    """
     watch = _Watch(events[0]["timestamp"], agents)
     for event in events:
         watch.see(event)
     created = watch.created
+    opening = openings[watch.schedule if watch.schedule is not None else next(iter(openings))]
 
     def minutes(end: int | None) -> dict[str, int | None]:
         if end is None:
@@ -111,6 +122,7 @@ class _Watch:
         self.created, self.agents = created, agents
         self.groups = self.assignees = self.reopens = self.replies = 0
         self.status, self.status_updated = "new", created
+        self.schedule: int | None = None
         self.assignee: int | None = None
         self.requester: int | None = None
         self.spells: list[tuple[str, int, int]] = []
@@ -130,6 +142,8 @@ class _Watch:
                 self._comment(at, child, opening=event["children"][-1] is not child and self._creates(event))
             elif child["kind"] in ("Create", "Change"):
                 self._change(at, child)
+            elif child["kind"] == "ScheduleAssignment":
+                self.schedule = child["value"]
         if event["updater_id"] == self.assignee:
             self.assignee_updated = at
         if event["updater_id"] == self.requester:

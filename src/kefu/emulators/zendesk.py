@@ -4,7 +4,7 @@ Faithful where it hurts: cursors that never end by themselves, time-based pages 
 minute withheld, ten incremental calls a minute, deleted tickets with an old ``updated_at`` and no metric set, lists
 whose last page still has a next link. Every path works with and without ``.json``, also below ``/<account>/``.
 
-From memory, not from record: the bodies of 400, 422 and 429.
+From memory, not from record: the bodies of 400, 422 and 429, holidays, and the event of another schedule.
 """
 
 from __future__ import annotations
@@ -76,6 +76,7 @@ class Zendesk:
             "/groups": self._guarded(self.groups),
             "/group_memberships": self._guarded(self.group_memberships),
             "/business_hours/schedules": self._guarded(self.schedules),
+            "/business_hours/schedules/{id:int}/holidays": self._guarded(self.holidays),
             "/slas/policies": self._guarded(self.policies),
             "/satisfaction_ratings": self._guarded(self.satisfaction_ratings),
             "/deleted_tickets": self._guarded(self.deleted_tickets),
@@ -216,6 +217,14 @@ class Zendesk:
             ],
             "url": f"{_root(request)}/business_hours/schedules.json",
         }
+
+    async def holidays(self, request: Request) -> Row:
+        """GET /business_hours/schedules/{id}/holidays, in one page."""
+        schedule = request.path_params["id"]
+        rows = self.account.holidays(schedule)
+        if rows is None:
+            raise RefusedError(404, {"error": "RecordNotFound", "description": "Not found"})
+        return {"holidays": rows, "url": f"{_root(request)}/business_hours/schedules/{schedule}/holidays.json"}
 
     async def policies(self, request: Request) -> Row:
         """GET /slas/policies."""

@@ -40,6 +40,9 @@ class Account:
         self._ratings: list[Row] = load["satisfaction_ratings"]
         self.groups: list[Row] = load["groups"]
         self.schedules: list[Row] = load["schedules"]
+        self._holidays: dict[int, list[Row]] = defaultdict(list)
+        for holiday in load["schedule_holidays"]:
+            self._holidays[holiday["schedule_id"]].append(holiday)
         self.policies: list[Row] = load["sla_policies"]
         self._deleted: list[Row] = load["deleted_tickets"]
         self._events = [Version(event["timestamp"], event["id"], event) for event in load["ticket_events"]]
@@ -49,7 +52,10 @@ class Account:
         self._agents = {user["id"] for user in self._users if user["role"] != "end-user"}
         self._rating_of = {rating["ticket_id"]: rating for rating in self._ratings}
         begin, end = (self._events[0].at, self._events[-1].at) if self._events else (0, 0)
-        self._opening = OpenTime(self.schedules[0], begin, end + DAY)
+        self._openings = {
+            schedule["id"]: OpenTime(schedule, begin, end + DAY, self._holidays[schedule["id"]])
+            for schedule in self.schedules
+        }
         self._snapshot: dict[str, tuple[int, list[Version]]] = {}
         self._rated: tuple[tuple[int, str], list[Row]] | None = None
 
@@ -106,7 +112,7 @@ class Account:
         if metric_sets and status != "deleted":
             events = [event for event in self._events_of[known["id"]] if event["timestamp"] <= version.at]
             link = f"{url}/ticket_metrics/{known['id'] * 10 + 3}.json"
-            row["metric_set"] = metric_set(row, events, self._agents, self._opening, link)
+            row["metric_set"] = metric_set(row, events, self._agents, self._openings, link)
         return row
 
     def _rating(self, ticket: int, until: int) -> Row:
@@ -148,6 +154,17 @@ class Account:
                 _child(child, known["via"], known["id"], at, comments=comments) for child in known["children"]
             ],
         }
+
+    # Schedules
+
+    def holidays(self, schedule: int) -> list[Row] | None:
+        """The holidays of a schedule in the vendor's shape, by id; None if there is no such schedule."""
+        if schedule not in self._openings:
+            return None
+        return [
+            {key: value for key, value in holiday.items() if key != "schedule_id"}
+            for holiday in self._holidays[schedule]
+        ]
 
     # People and ratings
 
@@ -314,6 +331,9 @@ def _child(child: Row, via: str, audit: int, at: str, *, comments: bool) -> Row:
             "created_at": at,
             "event_type": "Comment",
         }
+    if kind == "ScheduleAssignment":
+        schedules = {"previous_schedule_id": child["previous"], "new_schedule_id": child["value"]}
+        return {**head, **schedules, "event_type": kind}
     if kind == "Notification":
         return {**head, "subject": "[Request received]", "event_type": "Notification"}
     if child["field"] == "tags":

@@ -73,6 +73,7 @@ class Entity:
             columns={**columns, "_file": pa.string(), "_line": pa.int64()},
             key=self.key,
             description=self.description,
+            root=self.key[:1],
         )
 
 

@@ -5,8 +5,8 @@ Written from the objects of the simulation, never from what the vendors' systems
 - ``calls``: one contact by telephone. ``visits`` are its stays in queues, in order. ``wait_seconds`` is the whole
   time in queues until the first answer (of an unanswered call: until it left); ``talk_seconds`` and ``wrap_seconds``
   sum over all agents; ``team`` is the team of the first queue. Outcome: answered, abandoned, voicemail.
-- ``tickets``: one ticket, with every status, team, agent and priority it had from when on, every comment, and what
-  can be counted. ``n`` numbers the updates of the ticket from 1: entries of one update share it.
+- ``tickets``: one ticket, with every status, team, agent, priority and schedule (its id) it had from when on, every
+  comment, and what can be counted. ``n`` numbers the updates of the ticket from 1: entries of one update share it.
 - ``ratings``: one request to rate a ticket, with every score it ever had.
 - ``invitations`` and ``responses``: the survey after calls. ``verdict`` says whether an answer counts (the last
   complete one within seven days) or why not: superseded, too_late, incomplete, preview, test, spam.
@@ -27,7 +27,7 @@ from kefu.simulator.surveys import Survey
 from kefu.simulator.telephony import Call, Visit
 from kefu.simulator.tickets import Actor, Ticket
 from kefu.simulator.world import TEAMS, Team, iso
-from kefu.simulator.zendesk import group_id, user_id
+from kefu.simulator.zendesk import group_id, schedule_id, user_id
 
 NAMES = ("calls", "tickets", "ratings", "invitations", "responses", "teams")
 
@@ -116,7 +116,7 @@ def _visit(visit: Visit) -> dict[str, Any]:
 
 def _ticket(ticket: Ticket) -> dict[str, Any]:
     entries: dict[str, list[dict[str, Any]]] = {
-        name: [] for name in ("statuses", "teams", "agents", "priorities", "comments", "moves")
+        name: [] for name in ("statuses", "teams", "agents", "priorities", "schedules", "comments", "moves")
     }
     named = {"status": "statuses", "team": "teams", "agent": "agents", "priority": "priorities"}
     solved: list[dict[str, Any]] = []
@@ -130,6 +130,10 @@ def _ticket(ticket: Ticket) -> dict[str, Any]:
         for change in audit.changes:
             if change.field in named:
                 last[change.field] = (last.get(change.field, (change.old,))[0], change.new)
+        if audit.created or "team" in last:
+            schedule = schedule_id(last.get("team", (None, None))[1])
+            if not entries["schedules"] or entries["schedules"][-1]["value"] != schedule:
+                entries["schedules"].append({**stamp, "value": schedule})
         for field, (old, new) in last.items():
             entries[named[field]].append({**stamp, "value": _plain(new)})
             if field in ("team", "agent") and old is not None and new is not old:

@@ -10,10 +10,12 @@ when the system touches the row by itself, a little later, and again when a dele
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 from itertools import count
 from pathlib import Path
 from typing import Any
 
+from kefu import zones
 from kefu.simulator.chance import Stream
 from kefu.simulator.files import write_lines
 from kefu.simulator.people import Agent, Customer
@@ -23,6 +25,7 @@ from kefu.simulator.world import DAY, TEAMS, Team, World, iso
 STEP = 128  # Zendesk's ids are large and not dense
 GROUPS, AGENTS, CUSTOMERS, EVENTS, RATINGS = (base * 10**12 for base in (5, 6, 7, 8, 9))
 BRAND, FORM, SCHEDULE, POLICY, TRIGGER, AUTOMATION = (4 * 10**12 + STEP * place for place in range(1, 7))
+LONG_SCHEDULE = SCHEDULE + STEP * 50
 ADMIN = AGENTS
 CUSTOM_STATUS = {
     word: 4 * 10**12 + STEP * (20 + place)
@@ -40,14 +43,17 @@ VIA = {
     "merge": "Merge",
 }
 FIELD = {"team": "group_id", "agent": "assignee_id", "customer": "requester_id", "satisfaction": "satisfaction_score"}
-RAILS_ZONES = {
-    "Asia/Shanghai": "Beijing",
-    "UTC": "UTC",
-    "America/New_York": "Eastern Time (US & Canada)",
-    "America/Chicago": "Central Time (US & Canada)",
-    "America/Los_Angeles": "Pacific Time (US & Canada)",
-    "Pacific/Noumea": "New Caledonia",
-}
+# The centre is closed on these days of every year, first and last: month and day.
+HOLIDAYS = (
+    ("New Year", (1, 1), (1, 2)),
+    ("Winter break", (2, 16), (2, 18)),
+    ("Spring day", (4, 5), (4, 5)),
+    ("Labour Day", (5, 1), (5, 3)),
+    ("Midsummer", (6, 21), (6, 21)),
+    ("Anniversary", (8, 8), (8, 8)),
+    ("National Day", (10, 1), (10, 3)),
+    ("Autumn break", (11, 11), (11, 11)),
+)
 
 
 def write(world: World, agents: list[Agent], tickets: list[Ticket], directory: Path) -> dict[str, int]:
@@ -62,6 +68,7 @@ def write(world: World, agents: list[Agent], tickets: list[Ticket], directory: P
             directory / "satisfaction_ratings.jsonl", _ratings(ticket for ticket in tickets if ticket.rating)
         ),
         "schedules": write_lines(directory / "schedules.jsonl", _schedules(world)),
+        "schedule_holidays": write_lines(directory / "schedule_holidays.jsonl", _holidays(world)),
         "sla_policies": write_lines(directory / "sla_policies.jsonl", _policies(world)),
         "deleted_tickets": write_lines(directory / "deleted_tickets.jsonl", _deleted(tickets)),
     }
@@ -69,12 +76,19 @@ def write(world: World, agents: list[Agent], tickets: list[Ticket], directory: P
 
 def rails_zone(zone: str) -> str:
     """The vendor's own name of a time zone, which is not the IANA one."""
-    return RAILS_ZONES.get(zone, zone.rsplit("/", 1)[-1].replace("_", " "))
+    named = [name for name, place in zones.RAILS.items() if place == zone]
+    city = zone.rsplit("/", 1)[-1].replace("_", " ")
+    return city if city in named else next(iter(named), zone)
 
 
 def group_id(team: Team) -> int:
     """The id of a team's group."""
     return GROUPS + STEP * (TEAMS.index(team) + 1)
+
+
+def schedule_id(team: Team | None) -> int:
+    """The schedule a trigger gives to the tickets of a team: key accounts are served longer."""
+    return LONG_SCHEDULE if team is TEAMS[-1] else SCHEDULE
 
 
 def user_id(person: Customer | Agent) -> int:
@@ -200,6 +214,7 @@ def _children(audit: Audit) -> Iterator[dict[str, Any]]:
             "body": audit.comment.text,
             "channel": _channel(audit),
         }
+    yield from _other_schedule(audit)
     known: dict[str, Any] = {}  # a trigger changes what the same update has just set
     for change in audit.changes:
         field, value = _value(change.field, change.new)
@@ -214,6 +229,16 @@ def _children(audit: Audit) -> Iterator[dict[str, Any]]:
             yield {"kind": "Change", "field": field, "value": value, "previous": previous, "rule": change.by_rule}
     if audit.created and audit.actor.kind == "customer":
         yield {"kind": "Notification"}
+
+
+def _other_schedule(audit: Audit) -> Iterator[dict[str, Any]]:
+    """What the trigger for schedules does when a ticket changes to or from the key accounts."""
+    moves = [change for change in audit.changes if change.field == "team"]
+    if moves:
+        before, after = schedule_id(moves[0].old), schedule_id(moves[-1].new)
+        if before != after:
+            previous = None if audit.created else before  # the default schedule is nobody's doing
+            yield {"kind": "ScheduleAssignment", "value": after, "previous": previous, "rule": True}
 
 
 def _value(field: str, value: Any) -> tuple[str, Any]:
@@ -281,21 +306,34 @@ def _schedules(world: World) -> Iterator[dict[str, Any]]:
     founded = iso(world.begins - 400 * DAY)
     zone = {"time_zone": rails_zone(world.zone), "iana_time_zone": world.zone}
 
-    def week(hours: dict[int, tuple[int, int]]) -> list[dict[str, int]]:
+    def week(hours: dict[int, tuple[tuple[int, int], ...]]) -> list[dict[str, int]]:
         return [
             {"start_time": day * 1440 + begin * 60, "end_time": day * 1440 + end * 60}
-            for day, (begin, end) in sorted(hours.items())
+            for day, spans in sorted(hours.items())
+            for begin, end in spans
         ]
 
-    office = {0: (10, 17), 6: (10, 17)} | dict.fromkeys(range(1, 6), (9, 18))
+    weekend, long = ((10, 17),), ((8, 22),)
+    office = dict.fromkeys(range(1, 6), ((9, 12), (13, 18)))  # a break for lunch
     yield {
         "id": SCHEDULE, "name": "Service hours", **zone, "created_at": founded, "updated_at": founded,
-        "intervals": week(office),
+        "intervals": week({0: weekend, **office, 6: weekend}),
     }  # fmt: skip
     yield {
-        "id": SCHEDULE + STEP * 50, "name": "Telephone hours", **zone, "created_at": founded, "updated_at": founded,
-        "intervals": week(dict.fromkeys(range(7), (8, 22))),
+        "id": LONG_SCHEDULE, "name": "Telephone hours", **zone, "created_at": founded, "updated_at": founded,
+        "intervals": week(dict.fromkeys(range(7), long)),
     }  # fmt: skip
+
+
+def _holidays(world: World) -> Iterator[dict[str, Any]]:
+    """The holidays of the service hours; the telephone knows none."""
+    ids = count(SCHEDULE + STEP * 1000, STEP)
+    for year in range(world.start.year, world.end.year + 2):
+        for name, first, last in HOLIDAYS:
+            yield {
+                "id": next(ids), "schedule_id": SCHEDULE, "name": f"{name} {year}",
+                "start_date": date(year, *first).isoformat(), "end_date": date(year, *last).isoformat(),
+            }  # fmt: skip
 
 
 def _policies(world: World) -> Iterator[dict[str, Any]]:

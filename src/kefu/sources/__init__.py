@@ -31,6 +31,11 @@ class Table:
     ``merge`` replaces rows of the same key, ``replace`` makes the table what came in this load (its pages must
     follow each other), ``append`` only adds. Of several rows with one key the last that was yielded stays.
     A row that comes again unchanged is left alone and keeps the load that brought it.
+
+    ``root`` are the columns that say what a row is part of (the ticket of an event): of a row that goes, or moves to
+    another root, ``raw_<source>.removed`` remembers it, so that builds know whose facts to make anew.
+    ``lookups`` are columns by which builds find the rows of what changed; each tuple gets an index.
+    ``zones`` are columns with names of time zones, the vendor's or IANA's: builds get their offsets from UTC.
     """
 
     name: str
@@ -38,6 +43,9 @@ class Table:
     key: tuple[str, ...]
     disposition: Disposition = "merge"
     description: str = ""
+    root: tuple[str, ...] = ()
+    lookups: tuple[tuple[str, ...], ...] = ()
+    zones: tuple[str, ...] = ()
 
     def schema(self) -> pa.Schema:
         """The Arrow schema every page of this table has, in the declared order."""

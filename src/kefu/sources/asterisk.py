@@ -61,6 +61,8 @@ QUEUE_LOG = Table(
         **dict.fromkeys(_DATA, pa.string()),
     },
     key=("file_id", "byte_offset"),
+    root=("callid",),
+    lookups=(("callid",), ("agent", "occurred_at")),
     description="One row per line of queue_log; byte_offset counts in the file as it was before compression.",
 )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pyarrow as pa
@@ -130,6 +130,15 @@ def _real(value: Any) -> float | None:
     return None if value is None or value == "" else float(value)
 
 
+def _day(value: Any) -> date | None:
+    """A date, or the date a text begins with: some vendors send a midnight with it."""
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str):
+        raise ValueError("not a date")
+    return date.fromisoformat(value[:10])
+
+
 def _clean_text(value: Any) -> str | None:
     found = text(value)
     if found is None or found.isascii():
@@ -149,6 +158,8 @@ def _converter(kind: pa.DataType) -> Callable[[Any], Any]:
         return _real
     if pa.types.is_timestamp(kind):
         return instant
+    if pa.types.is_date(kind):
+        return _day
     return _clean_text
 
 
@@ -206,6 +217,8 @@ def _one_by_one(
 def _word(kind: pa.DataType) -> str:
     if pa.types.is_timestamp(kind):
         return "an instant"
+    if pa.types.is_date(kind):
+        return "a date"
     if pa.types.is_integer(kind):
         return "a whole number"
     if pa.types.is_boolean(kind):

@@ -139,12 +139,16 @@ TABLES = (
         },
         key=("survey_id", "response_id"),
         description="One row per response, of any status (0 normal, 1 preview, 2 test, 8 spam, ...).",
+        root=("response_id",),
+        lookups=(("response_id",),),
     ),
     Table(
         "answers",
         {"survey_id": TEXT, "response_id": TEXT, "question_id": TEXT, "value": TEXT, "label": TEXT},
         key=("survey_id", "response_id", "question_id"),
         description="One row per answered question: the code, and its label at the time of the export.",
+        root=("response_id",),
+        lookups=(("response_id",),),
     ),
     Table(
         "invitations",
@@ -161,6 +165,8 @@ TABLES = (
         },
         key=("distribution_id", "contact_id"),
         description="One row per distribution and contact: what became of an invitation.",
+        root=("distribution_id", "contact_id"),
+        lookups=(("response_id",),),
     ),
 )
 _TABLES = {table.name: table for table in TABLES}

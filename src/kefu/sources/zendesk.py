@@ -9,6 +9,10 @@ Lands in ``raw_zendesk``, one row per API object but ticket_events, merged on th
     satisfaction_ratings  list                               cursor: updated_at, less rating_window_days
     groups                list, read whole, kept when gone
     schedules, sla_policies  lists, read whole, replaced
+    schedule_versions     every state a schedule was seen in, with its holidays; never replaced
+
+Zendesk keeps no history of its schedules and holidays, so it is kept here: schedule_intervals and schedule_holidays
+hold what each version consists of. Which schedule a ticket has is a ticket event.
 
 A deleted ticket comes as a row with status ``deleted``. The text of comments is never landed.
 
@@ -17,6 +21,7 @@ Credentials: an administrator's e-mail in the settings, SOURCES__ZENDESK__API_TO
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
@@ -30,7 +35,7 @@ from kefu.sources import Extraction, Kind, Page, Table, pages, secret_name
 from kefu.sources.http import Api, HttpOptions
 from kefu.sources.pages import JSON, TIMESTAMP, dump, text
 
-TEXT, INTEGER, BOOLEAN = pa.string(), pa.int64(), pa.bool_()
+TEXT, INTEGER, BOOLEAN, DAY = pa.string(), pa.int64(), pa.bool_(), pa.date32()
 
 # The fields of a new ticket that get a row of their own, so that its history starts somewhere.
 TRACKED = ("status", "priority", "type", "group_id", "assignee_id", "requester_id")
@@ -81,6 +86,8 @@ TABLES = (
         },
         key=("id",),
         description="One row per ticket as Zendesk last sent it; a deleted one has status deleted.",
+        root=("id",),
+        lookups=(("submitter_id",),),
     ),
     Table(
         "ticket_events",
@@ -101,6 +108,8 @@ TABLES = (
         },
         key=("event_id", "child_number", "field"),
         description="One row per event of a ticket, child event and field; comments without their text.",
+        root=("ticket_id",),
+        lookups=(("ticket_id",), ("updater_id",), ("author_id",)),
     ),
     Table(
         "users",
@@ -123,6 +132,7 @@ TABLES = (
         },
         key=("id",),
         description="One row per user: customers, agents, administrators.",
+        zones=("iana_time_zone", "time_zone"),
     ),
     Table(
         "groups",
@@ -142,7 +152,34 @@ TABLES = (
         },
         key=("id",),
         disposition="replace",
-        description="One row per schedule; intervals in minutes from Sunday 00:00 of its own time zone.",
+        description="One row per schedule there is; intervals in minutes from Sunday 00:00 of its own time zone.",
+    ),
+    Table(
+        "schedule_versions",
+        {
+            "schedule_id": INTEGER,
+            "updated_at": TIMESTAMP,
+            "content": TEXT,
+            "recurrence": pa.int32(),
+            "name": TEXT,
+            "time_zone": TEXT,
+            "created_at": TIMESTAMP,
+        },
+        key=("schedule_id", "updated_at", "content", "recurrence"),
+        description="One row per state a schedule was seen in. recurrence counts returns to a state it had before.",
+        zones=("time_zone",),
+    ),
+    Table(
+        "schedule_intervals",
+        {"schedule_id": INTEGER, "content": TEXT, "start_time": INTEGER, "end_time": INTEGER},
+        key=("schedule_id", "content", "start_time", "end_time"),
+        description="One row per weekly opening of a state of a schedule, in minutes from Sunday 00:00.",
+    ),
+    Table(
+        "schedule_holidays",
+        {"schedule_id": INTEGER, "content": TEXT, "id": INTEGER, "name": TEXT, "start_date": DAY, "end_date": DAY},
+        key=("schedule_id", "content", "id"),
+        description="One row per holiday of a state of a schedule; its last day is one of its days.",
     ),
     Table(
         "sla_policies",
@@ -175,6 +212,8 @@ TABLES = (
         },
         key=("id",),
         description="One row per satisfaction rating: offered, and good or bad once answered.",
+        root=("ticket_id",),
+        lookups=(("ticket_id",),),
     ),
 )
 _TABLES = {table.name: table for table in TABLES}
@@ -184,7 +223,7 @@ def extract(extraction: Extraction) -> Iterator[Page]:
     """Everything new since the cursors in ``extraction.state``, page by page."""
     streams: dict[Stream, Callable[[Extraction, Api], Iterator[Page]]] = {
         "groups": lambda e, api: _whole(e, api, "groups", "groups", "groups"),
-        "schedules": lambda e, api: _whole(e, api, "schedules", "business_hours/schedules", "schedules"),
+        "schedules": _schedules,
         "sla_policies": lambda e, api: _whole(e, api, "sla_policies", "slas/policies", "sla_policies"),
         # Everybody, however long ago they were last changed: tickets since start_date refer to them.
         "users": lambda e, api: _cursor_export(e, api, "users", 0, _as_it_is),
@@ -227,7 +266,8 @@ def event_rows(event: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """The rows of one ticket event: one per child event and field, in the vendor's order.
 
     Of a new ticket: ``created`` and a row for each tracked field, set or not. Of a change: the field, its value
-    and the one before. Of a comment: ``comment``, with author and publicity. Anything else is kept by its name.
+    and the one before. Of a comment: ``comment``, with author and publicity. Of another schedule: ``schedule_id``.
+    Anything else is kept by its name.
     """
     via = event.get("via")
     shared = {
@@ -255,6 +295,9 @@ def event_rows(event: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
                 "is_public": child.get("public"),
                 "author_id": child.get("author_id"),
             }
+        elif kind == "ScheduleAssignment":
+            schedules = text(child.get("new_schedule_id")), text(child.get("previous_schedule_id"))
+            yield {**common, "field": "schedule_id", "value": schedules[0], "previous_value": schedules[1]}
         else:
             # A notification, a rating, a merge note: that it happened is kept, what it says may be somebody's words.
             value = child.get("score") if isinstance(child.get("score"), str) else None
@@ -388,6 +431,58 @@ def _satisfaction_ratings(extraction: Extraction, api: Api) -> Iterator[Page]:
         extraction.state[memory] = latest  # the list is not in the order of updated_at: only the whole counts
 
 
+def _schedules(extraction: Extraction, api: Api) -> Iterator[Page]:
+    """The schedules as they are, and of each the state it is in, hours and holidays, if it was not in that before.
+
+    The memory holds which states were seen since a schedule's last update: holidays may change without one.
+    """
+    listed: list[dict[str, Any]] = []
+    for page, found in _listed(extraction, api, "schedules", "business_hours/schedules", "schedules"):
+        yield page
+        listed += found
+    memory: dict[str, Any] = dict(extraction.state.get("schedules") or {})
+    rows: dict[str, list[dict[str, Any]]] = {table: [] for table in _OF_A_VERSION}
+    for schedule in listed:
+        resource = f"business_hours/schedules/{schedule.get('id')}/holidays"
+        holidays = [row for _, found in _lists(api, resource, "holidays") for row in found]
+        content = _content(schedule, holidays)
+        known = {"schedule_id": schedule.get("id"), "content": content}
+        recurrence = _recurrence(memory, str(schedule.get("id")), str(schedule.get("updated_at")), content)
+        rows["schedule_versions"].append({**schedule, **known, "recurrence": recurrence})
+        rows["schedule_intervals"] += [{**row, **known} for row in schedule.get("intervals") or ()]
+        rows["schedule_holidays"] += [{**row, **known} for row in holidays]
+    for table, path in _OF_A_VERSION.items():
+        yield table, _page(extraction, api, path, table, iter(rows[table]))
+    extraction.state["schedules"] = memory
+
+
+_OF_A_VERSION = {
+    "schedule_versions": "api/v2/business_hours/schedules.json",
+    "schedule_intervals": "api/v2/business_hours/schedules.json",
+    "schedule_holidays": "api/v2/business_hours/schedules/{id}/holidays.json",
+}
+
+
+def _content(schedule: Mapping[str, Any], holidays: list[dict[str, Any]]) -> str:
+    """A mark of what a schedule consists of: the same for the same name, zone, hours and holidays."""
+    days = {str([row.get(name) for name in ("id", "name", "start_date", "end_date")]) for row in holidays}
+    hours = {str([row.get("start_time"), row.get("end_time")]) for row in schedule.get("intervals") or ()}
+    described = str([schedule.get("name"), schedule.get("time_zone"), sorted(hours), sorted(days)])
+    return hashlib.sha256(described.encode()).hexdigest()[:16]
+
+
+def _recurrence(memory: dict[str, Any], schedule: str, updated_at: str, content: str) -> int:
+    """How often the schedule came back to this state since its last update; remembers that it is in it now."""
+    before = memory.get(schedule) or {}
+    seen = dict(before.get("seen") or {}) if before.get("updated_at") == updated_at else {}
+    if content not in seen:
+        seen[content] = 0
+    elif before.get("now") != content:
+        seen[content] += 1
+    memory[schedule] = {"updated_at": updated_at, "now": content, "seen": seen}
+    return int(seen[content])
+
+
 def _whole(extraction: Extraction, api: Api, table: str, resource: str, entity: str) -> Iterator[Page]:
     for page, _ in _listed(extraction, api, table, resource, entity):
         yield page
@@ -396,15 +491,21 @@ def _whole(extraction: Extraction, api: Api, table: str, resource: str, entity: 
 def _listed(
     extraction: Extraction, api: Api, table: str, resource: str, entity: str, **params: Any
 ) -> Iterator[tuple[Page, list[dict[str, Any]]]]:
+    """A list, page by page, as pages of a table and as it came."""
+    say = _Saying(extraction, table)
+    for path, found in _lists(api, resource, entity, **params):
+        yield (table, _page(extraction, api, path, table, map(_whole_row, found))), found
+        say(len(found))
+
+
+def _lists(api: Api, resource: str, entity: str, **params: Any) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """A list by ``page[after]``. An endpoint that does not know pages answers with everything at once."""
-    path, say = f"api/v2/{resource}.json", _Saying(extraction, table)
+    path = f"api/v2/{resource}.json"
     after: str | None = None
     while True:
         place = {"page[after]": after} if after else {}
         body = api.get(path, **{"page[size]": _LIST_PAGE, **params, **place})
-        found = _rows(api, path, body, entity)
-        yield (table, _page(extraction, api, path, table, map(_whole_row, found))), found
-        say(len(found))
+        yield path, _rows(api, path, body, entity)
         meta = body.get("meta") or {}
         if not meta.get("has_more"):
             if body.get("next_page"):

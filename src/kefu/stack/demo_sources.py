@@ -116,6 +116,13 @@ members = {{ zendesk = ["{team["group"]}"], asterisk = ["{team["queue"]}"], qual
 
 reporting_zone = "{world["zone"]}"
 languages = ["en", "zh"]
+business_schedule = "telephone"
+
+[[schedules]]
+id = "telephone"
+name = {{ en = "Telephone hours", zh = "电话服务时间" }}
+zone = "{world["zone"]}"
+hours = {{ "mon-sun" = ["08:00-22:00"] }}
 
 {teams}
 [sources.zendesk]

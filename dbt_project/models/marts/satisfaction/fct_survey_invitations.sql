@@ -9,6 +9,7 @@ build as (
 invitations as (
 
     select * from {{ ref('canonical_survey_invitations') }}
+    where {{ kf_touched('invitation', 'invitation_id') }}
 
 ),
 

@@ -10,6 +10,7 @@ build as (
 responses as (
 
     select * from {{ ref('canonical_survey_responses') }}
+    where {{ kf_touched('invitation', 'invitation_key') }}
 
 ),
 
@@ -77,8 +78,8 @@ ranked as (
         judged.*,
         -- E07: of several submissions for one invitation the last that is fit counts, with all its answers
         dense_rank() over (
-            partition by coalesce(invitation_id, submission_id), unfit_submission_reason is null
-            order by responded_at desc, submission_id desc
+            partition by invitation_key, unfit_submission_reason is null
+            order by responded_at desc nulls first, submission_id desc nulls first
         ) as from_last
 
     from judged
@@ -91,6 +92,7 @@ select
     source,
     question_id,
     invitation_id,
+    invitation_key,
     survey_id,
     metric,
     scale_id,

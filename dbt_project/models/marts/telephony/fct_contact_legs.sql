@@ -4,12 +4,14 @@ with
 contacts as (
 
     select * from {{ ref('fct_contacts') }}
+    where {{ kf_touched('interaction', 'interaction_id') }}
 
 ),
 
 segments as (
 
     select * from {{ ref('canonical_interaction_segments') }}
+    where {{ kf_touched('interaction', 'interaction_id') }}
 
 ),
 

@@ -11,6 +11,7 @@ build as (
 interactions as (
 
     select * from {{ ref('canonical_interactions') }}
+    where {{ kf_touched('interaction', 'interaction_id') }}
 
 ),
 
@@ -29,6 +30,8 @@ segments as (
         ) as answered_sequence
 
     from {{ ref('canonical_interaction_segments') }}
+
+    where {{ kf_touched('interaction', 'interaction_id') }}
 
 ),
 
@@ -90,6 +93,8 @@ select
     -- E01: nobody could have answered; its own outcome, out of the denominators
     coalesce(outcome = 'abandoned' and wait_seconds < short_abandon_seconds, false) as is_short_abandoned,
     coalesce(outcome = 'answered' and wait_seconds <= target_answer_seconds, false) as is_answered_in_target,
+    -- what some published definitions credit too: an end of the wait within the target, whatever the end
+    coalesce(wait_seconds <= target_answer_seconds, false) as is_in_target,
     wait_seconds,
     agent_legs,
     transfers,

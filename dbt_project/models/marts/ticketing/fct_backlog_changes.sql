@@ -1,5 +1,6 @@
--- One row per ticket and reporting day on which the ticket entered or left a team's pile of open tickets, by the state
--- at the end of the day: what happens within one day leaves no trace.
+-- One row per ticket and reporting day on which the ticket entered (1) or left (-1) a team's pile of open tickets, by
+-- the state at the end of the day; and one (0) for every pile it was seen in that day, so that a pile is known from its
+-- first ticket on, also where that was solved the same day.
 with
 
 build as (
@@ -11,7 +12,7 @@ build as (
 tickets as (
 
     select * from {{ ref('fct_tickets') }}
-    where not is_excluded
+    where not is_excluded and {{ kf_touched('ticket', 'ticket_id') }}
 
 ),
 
@@ -34,6 +35,8 @@ events as (
     inner join tickets on events.ticket_id = tickets.ticket_id
     cross join build
 
+    where {{ kf_touched('ticket', 'events.ticket_id') }}
+
 ),
 
 days as (
@@ -46,7 +49,7 @@ days as (
         team_id,
         priority,
         is_open,
-        lead(service_date) over (partition by ticket_id order by service_date) as next_date
+        lead(service_date) over (partition by ticket_id order by service_date nulls last) as next_date
 
     from events
 
@@ -81,3 +84,16 @@ select
 from days
 
 where is_open and next_date is not null
+
+union all
+
+select distinct
+    ticket_id,
+    source,
+    channel,
+    team_id,
+    priority,
+    service_date,
+    cast(0 as bigint) as change
+
+from events

@@ -22,7 +22,7 @@ events as (
     from {{ ref('canonical_ticket_events') }} as events
     cross join build
 
-    where events.occurred_at <= build.as_of_at
+    where events.occurred_at <= build.as_of_at and {{ kf_touched('ticket', 'events.ticket_id') }}
 
     window running as (
         partition by events.ticket_id order by events.sequence

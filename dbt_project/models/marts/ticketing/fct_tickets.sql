@@ -12,7 +12,7 @@ tickets as (
     select tickets.*
     from {{ ref('canonical_tickets') }} as tickets
     cross join build
-    where tickets.created_at <= build.as_of_at
+    where tickets.created_at <= build.as_of_at and {{ kf_touched('ticket', 'tickets.ticket_id') }}
 
 ),
 
@@ -20,17 +20,19 @@ events as (
 
     select
         events.*,
-        min(sequence) filter (where is_solve) over whole as first_solve,
-        max(sequence) filter (where is_solve) over whole as last_solve,
-        min(sequence) filter (where is_agent_reply) over whole as first_reply,
-        min(sequence) filter (where team_id <> 'none') over whole as first_team,
+        min(case when is_solve then sequence end) over whole as first_solve,
+        max(case when is_solve then sequence end) over whole as last_solve,
+        min(case when is_agent_reply then sequence end) over whole as first_reply,
+        min(case when team_id <> 'none' then sequence end) over whole as first_team,
         max(sequence) over whole as last_event,
-        max(occurred_at) filter (where is_solve) over so_far as undone_solve_at,
-        min(sequence) filter (where is_solve) over from_here as next_solve,
-        min(occurred_at) filter (where is_solve) over from_here as next_solve_at,
-        min(sequence) filter (where is_agent_reply) over from_here as next_reply
+        max(case when is_solve then occurred_at end) over so_far as undone_solve_at,
+        min(case when is_solve then sequence end) over from_here as next_solve,
+        min(case when is_solve then occurred_at end) over from_here as next_solve_at,
+        min(case when is_agent_reply then sequence end) over from_here as next_reply
 
     from {{ ref('fct_ticket_events') }} as events
+
+    where {{ kf_touched('ticket', 'events.ticket_id') }}
 
     window
         whole as (partition by ticket_id),
@@ -78,42 +80,57 @@ lives as (
 
     group by ticket_id
 
+),
+
+joined as (
+
+    select
+        tickets.ticket_id,
+        tickets.source,
+        tickets.customer_id,
+        tickets.channel,
+        tickets.priority,
+        coalesce(lives.status, tickets.status) as status,
+        tickets.team_id,
+        tickets.agent_id,
+        tickets.created_by_kind,
+        tickets.excluded_reason,
+        tickets.excluded_reason is not null as is_excluded,
+        tickets.created_at,
+        coalesce(lives.first_replied_at, tickets.reported_first_replied_at) as first_replied_at,
+        coalesce(lives.first_solved_at, tickets.reported_first_solved_at) as first_solved_at,
+        -- solved for good, as far as is known: an unsolved ticket has no last solve
+        case
+            when coalesce(lives.status, tickets.status) in ('solved', 'closed')
+                then coalesce(lives.last_solved_at, tickets.reported_last_solved_at)
+        end as last_solved_at,
+        coalesce(lives.first_team_id, tickets.team_id) as first_team_id,
+        coalesce(lives.first_reply_team_id, lives.first_team_id, tickets.team_id) as first_reply_team_id,
+        coalesce(lives.first_solve_team_id, tickets.team_id) as first_solve_team_id,
+        coalesce(lives.last_solve_team_id, tickets.team_id) as last_solve_team_id,
+        coalesce(tickets.reported_agent_replies, lives.agent_replies, 0) as agent_replies,
+        coalesce(tickets.reported_reassignments, lives.reassignments, 0) as reassignments,
+        coalesce(tickets.reported_reopens, lives.reopens, 0) as reopens,
+        case
+            when tickets.reported_reopens is not null then tickets.reported_reopens > 0
+            else coalesce(lives.reopens_within_window, 0) > 0
+        end as was_reopened_in_window,
+        tickets.has_reply_record,
+        tickets.has_assignment_record,
+        tickets.has_reopen_record
+
+    from tickets
+    left join lives on tickets.ticket_id = lives.ticket_id
+
 )
 
 select
-    tickets.ticket_id,
-    tickets.source,
-    tickets.customer_id,
-    tickets.channel,
-    tickets.priority,
-    coalesce(lives.status, tickets.status) as status,
-    tickets.team_id,
-    tickets.agent_id,
-    tickets.created_by_kind,
-    tickets.excluded_reason,
-    tickets.excluded_reason is not null as is_excluded,
-    tickets.created_at,
-    coalesce(lives.first_replied_at, tickets.reported_first_replied_at) as first_replied_at,
-    coalesce(lives.first_solved_at, tickets.reported_first_solved_at) as first_solved_at,
-    -- solved for good, as far as is known: an unsolved ticket has no last solve
-    case
-        when coalesce(lives.status, tickets.status) in ('solved', 'closed')
-            then coalesce(lives.last_solved_at, tickets.reported_last_solved_at)
-    end as last_solved_at,
-    coalesce(lives.first_team_id, tickets.team_id) as first_team_id,
-    coalesce(lives.first_reply_team_id, lives.first_team_id, tickets.team_id) as first_reply_team_id,
-    coalesce(lives.first_solve_team_id, tickets.team_id) as first_solve_team_id,
-    coalesce(lives.last_solve_team_id, tickets.team_id) as last_solve_team_id,
-    coalesce(tickets.reported_agent_replies, lives.agent_replies, 0) as agent_replies,
-    coalesce(tickets.reported_reassignments, lives.reassignments, 0) as reassignments,
-    coalesce(tickets.reported_reopens, lives.reopens, 0) as reopens,
-    case
-        when tickets.reported_reopens is not null then tickets.reported_reopens > 0
-        else coalesce(lives.reopens_within_window, 0) > 0
-    end as was_reopened_in_window,
-    tickets.has_reply_record,
-    tickets.has_assignment_record,
-    tickets.has_reopen_record
+    joined.*,
+    -- the reporting days KPIs are booked on
+    {{ kf_local_date('joined.created_at') }} as created_date,
+    {{ kf_local_date('joined.first_replied_at') }} as first_reply_date,
+    {{ kf_local_date('joined.first_solved_at') }} as first_solve_date,
+    {{ kf_local_date('joined.last_solved_at') }} as last_solve_date
 
-from tickets
-left join lives on tickets.ticket_id = lives.ticket_id
+from joined
+cross join build

@@ -12,13 +12,6 @@ wrap_ups as (
 
 ),
 
--- Wrap-up is a site's own convention in this log: where nobody ever logs it, it is unknown, not zero.
-wrap_up_record as (
-
-    select count(*) > 0 as has_wrap_ups from wrap_ups
-
-),
-
 visits as (
 
     select
@@ -91,7 +84,9 @@ segments as (
         queued_at as started_at,
         left_queue_at as ended_at,
         coalesce(held_seconds, left_after_seconds, {{ kf_seconds_between('queued_at', 'left_queue_at') }})
-            as duration_seconds
+            as duration_seconds,
+        cast(null as {{ kf_text() }}) as file_id,
+        cast(null as bigint) as byte_offset
     from timed
 
     union all
@@ -105,9 +100,11 @@ segments as (
         'not_answered' as outcome,
         queue,
         agent,
-        {{ kf_add_seconds('occurred_at', '-cast(data1 as bigint) / 1000') }} as started_at,
+        {{ kf_add_seconds('occurred_at', '-' ~ kf_idiv('cast(data1 as bigint)', 1000)) }} as started_at,
         occurred_at as ended_at,
-        cast(data1 as bigint) / 1000 as duration_seconds
+        {{ kf_idiv('cast(data1 as bigint)', 1000) }} as duration_seconds,
+        file_id,
+        byte_offset
     from events
     where event = 'RINGNOANSWER' and {{ kf_matches('data1', '^[0-9]+$') }}
 
@@ -128,7 +125,9 @@ segments as (
         agent,
         connected_at as started_at,
         talk_ended_at as ended_at,
-        coalesce(talked_seconds, {{ kf_seconds_between('connected_at', 'talk_ended_at') }}) as duration_seconds
+        coalesce(talked_seconds, {{ kf_seconds_between('connected_at', 'talk_ended_at') }}) as duration_seconds,
+        cast(null as {{ kf_text() }}) as file_id,
+        cast(null as bigint) as byte_offset
     from timed
     where connected_at is not null
 
@@ -148,26 +147,32 @@ segments as (
         case
             when wrap_ups.callid is null then 0
             else {{ kf_seconds_between('wrap_ups.started_at', 'wrap_ups.ended_at') }}
-        end as duration_seconds
+        end as duration_seconds,
+        cast(null as {{ kf_text() }}) as file_id,
+        cast(null as bigint) as byte_offset
     from timed
-    cross join wrap_up_record
+    cross join {{ ref('stg_asterisk__traits') }} as traits
     left join wrap_ups
         on
             timed.callid = wrap_ups.callid
             and timed.agent = wrap_ups.agent
             and timed.talk_ended_at = wrap_ups.talk_ended_at
-    where timed.talk_ended_at is not null and wrap_up_record.has_wrap_ups
+    where timed.talk_ended_at is not null and traits.has_wrap_up_record
 
 )
 
 select
     'asterisk-' || callid || '-' || visit_number || '-' || segment_type || '-' || row_number() over (
-        partition by callid, visit_number, segment_type order by started_at, agent
+        partition by callid, visit_number, segment_type
+        order by started_at nulls last, agent nulls last, file_id nulls last, byte_offset nulls last
     ) as segment_id,
     'asterisk-' || callid as interaction_id,
     'asterisk' as source,
     cast(row_number() over (
-        partition by callid order by visit_number, step, started_at, agent
+        partition by callid
+        order by
+            visit_number nulls last, step nulls last, started_at nulls last, agent nulls last,
+            file_id nulls last, byte_offset nulls last
     ) as integer) as sequence,
     leg_number,
     segment_type,

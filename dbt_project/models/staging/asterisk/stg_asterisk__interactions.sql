@@ -28,7 +28,7 @@ select
     'inbound' as direction,
     {{ kf_pseudonym('caller') }} as customer_id,
     'asterisk-' || queue as source_team_id,
-    cast(null as text) as unqueued_outcome,
+    cast(null as {{ kf_text() }}) as unqueued_outcome,
     true as has_transfer_record,
     cast(0 as bigint) as reported_transfers,
     started_at,

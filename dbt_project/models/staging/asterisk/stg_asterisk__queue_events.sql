@@ -18,14 +18,14 @@ source as (
 
     from {{ source('asterisk', 'queue_log') }}
 
-    where callid is not null and callid <> 'NONE'
+    where callid is not null and callid <> 'NONE' and {{ kf_changed('interaction', 'asterisk', 'callid') }}
 
 )
 
 select
     source.*,
-    count(*) filter (where event = 'ENTERQUEUE') over (
-        partition by callid order by occurred_at, file_id, byte_offset
+    count(case when event = 'ENTERQUEUE' then 1 end) over (
+        partition by callid order by occurred_at nulls last, file_id, byte_offset
         rows between unbounded preceding and current row
     ) as visit_number
 

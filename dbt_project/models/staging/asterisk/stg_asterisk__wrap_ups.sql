@@ -1,6 +1,18 @@
 -- One row per wrap-up: an agent who pauses with the reason "wrapup" directly after a call, until the pause ends.
 with
 
+changed as (
+
+    select
+        agent,
+        occurred_at
+
+    from {{ source('asterisk', 'queue_log') }}
+
+    where callid <> 'NONE' and {{ kf_changed('interaction', 'asterisk', 'callid') }}
+
+),
+
 agent_events as (
 
     select
@@ -23,8 +35,13 @@ agent_events as (
             'COMPLETEAGENT', 'COMPLETECALLER', 'BLINDTRANSFER', 'ATTENDEDTRANSFER', 'TRANSFER',
             'CONNECT', 'PAUSE', 'UNPAUSE'
         )
+        {%- if not kf_is_full() %}
+        -- what follows a call is all that its wrap-up hangs on
+        and agent in (select changed.agent from changed)
+        and occurred_at >= (select min(changed.occurred_at) from changed)
+        {%- endif %}
 
-    window spell as (partition by agent order by occurred_at, file_id, byte_offset)
+    window spell as (partition by agent order by occurred_at nulls last, file_id, byte_offset)
 
 )
 
@@ -38,6 +55,7 @@ select
 from agent_events
 
 where
-    event in ('COMPLETEAGENT', 'COMPLETECALLER', 'BLINDTRANSFER', 'ATTENDEDTRANSFER', 'TRANSFER')
+    {{ kf_changed('interaction', 'asterisk', 'callid') }}
+    and event in ('COMPLETEAGENT', 'COMPLETECALLER', 'BLINDTRANSFER', 'ATTENDEDTRANSFER', 'TRANSFER')
     and next_event = 'PAUSE'
     and lower(next_data1) = 'wrapup'

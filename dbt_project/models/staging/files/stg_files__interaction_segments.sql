@@ -26,6 +26,8 @@ calls as (
 
     from {{ source('files', 'calls') }}
 
+    where {{ kf_changed_file('interaction', 'call_id') }}
+
 ),
 
 timed as (
@@ -60,9 +62,9 @@ segments as (
             when 'self_served' then 'self_served'
             else 'queued'
         end as outcome,
-        cast(null as text) as queue_id,
+        cast(null as {{ kf_text() }}) as queue_id,
         source_team_id,
-        cast(null as text) as agent_id,
+        cast(null as {{ kf_text() }}) as agent_id,
         started_at,
         coalesce(ivr_seconds, {{ kf_seconds_between('started_at', 'ended_at') }}) as duration_seconds
     from timed

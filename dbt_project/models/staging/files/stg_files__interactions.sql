@@ -3,6 +3,7 @@ with
 source as (
 
     select * from {{ source('files', 'calls') }}
+    where {{ kf_changed_file('interaction', 'call_id') }}
 
 )
 

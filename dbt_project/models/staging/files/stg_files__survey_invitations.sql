@@ -13,3 +13,5 @@ select
     {{ kf_utc('sent_at') }} as sent_at
 
 from {{ source('files', 'survey_invitations') }}
+
+where {{ kf_changed_file('invitation', 'invitation_id') }}

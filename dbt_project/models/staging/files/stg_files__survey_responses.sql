@@ -19,3 +19,5 @@ select
     {{ kf_utc('coalesce(responded_at, contact_at)') }} as responded_at
 
 from {{ source('files', 'survey_responses') }}
+
+where {{ kf_changed_file('submission', 'response_id') }}

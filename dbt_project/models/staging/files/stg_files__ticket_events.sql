@@ -18,10 +18,12 @@ numbered as (
         occurred_at,
         row_number() over (
             partition by source, ticket_id
-            order by sequence nulls last, occurred_at nulls last, _file, _line
+            order by sequence nulls last, occurred_at nulls last, _file nulls last, _line nulls last
         ) as sequence
 
     from {{ source('files', 'ticket_events') }}
+
+    where {{ kf_changed_file('ticket', 'ticket_id') }}
 
 ),
 
@@ -80,6 +82,8 @@ ticket_rows as (
         coalesce(solved_at, first_solved_at, closed_at) as last_solved_at
 
     from {{ source('files', 'tickets') }}
+
+    where {{ kf_changed_file('ticket', 'ticket_id') }}
 
 ),
 

@@ -32,6 +32,8 @@ ticket_rows as (
 
     from {{ source('files', 'tickets') }}
 
+    where {{ kf_changed_file('ticket', 'ticket_id') }}
+
 ),
 
 events as (
@@ -48,32 +50,33 @@ events as (
         -- the same order as in stg_files__ticket_events, from its end
         row_number() over (
             partition by source, ticket_id
-            order by sequence desc nulls first, occurred_at desc nulls first, _file desc, _line desc
+            order by
+                sequence desc nulls first, occurred_at desc nulls first, _file desc nulls first, _line desc nulls first
         ) as from_last,
-        bool_or(event_type = 'comment') over (partition by source) as has_reply_record,
-        bool_or(team is not null or agent is not null) over (partition by source) as has_assignment_record,
         min(coalesce(opened_at, occurred_at)) over (partition by source, ticket_id) as created_at
 
     from {{ source('files', 'ticket_events') }}
+
+    where {{ kf_changed_file('ticket', 'ticket_id') }}
 
 ),
 
 event_rows as (
 
     select
-        source || '-' || ticket_id as ticket_id,
-        source,
-        {{ kf_pseudonym('customer') }} as customer_id,
-        source || '-' || agent as agent_id,
-        source || '-' || team as source_team_id,
-        {{ canonical_ticket_status("coalesce(status, 'new')") }} as status,
-        coalesce(lower(priority), 'normal') as priority,
-        {{ canonical_channel("coalesce(channel, 'other')") }} as channel,
+        events.source || '-' || events.ticket_id as ticket_id,
+        events.source,
+        {{ kf_pseudonym('events.customer') }} as customer_id,
+        events.source || '-' || events.agent as agent_id,
+        events.source || '-' || events.team as source_team_id,
+        {{ canonical_ticket_status("coalesce(events.status, 'new')") }} as status,
+        coalesce(lower(events.priority), 'normal') as priority,
+        {{ canonical_channel("coalesce(events.channel, 'other')") }} as channel,
         'customer' as created_by_kind,
-        cast(null as text) as excluded_reason,
-        {{ kf_utc('created_at') }} as created_at,
-        has_reply_record,
-        has_assignment_record,
+        cast(null as {{ kf_text() }}) as excluded_reason,
+        {{ kf_utc('events.created_at') }} as created_at,
+        traits.has_reply_record,
+        traits.has_assignment_record,
         true as has_reopen_record,
         cast(null as timestamp) as reported_first_replied_at,
         cast(null as timestamp) as reported_first_solved_at,
@@ -83,8 +86,9 @@ event_rows as (
         cast(null as bigint) as reported_reopens
 
     from events
+    inner join {{ ref('stg_files__traits') }} as traits on events.source = traits.source
 
-    where from_last = 1
+    where events.from_last = 1
 
 )
 

@@ -4,18 +4,13 @@ with
 invitations as (
 
     select * from {{ source('qualtrics', 'invitations') }}
+    where {{ kf_changed('invitation', 'qualtrics', "distribution_id || '-' || contact_id") }}
 
 ),
 
 surveys as (
 
-    select
-        survey_id,
-        bool_or({{ kf_json('embedded', 'call_id') }} is not null) as follows_calls
-
-    from {{ source('qualtrics', 'responses') }}
-
-    group by survey_id
+    select * from {{ ref('stg_qualtrics__traits') }}
 
 )
 
@@ -23,13 +18,13 @@ select
     'qualtrics-' || invitations.distribution_id || '-' || invitations.contact_id as invitation_id,
     'qualtrics' as source,
     'qualtrics-' || invitations.survey_id as survey_id,
-    cast(null as text) as customer_id,
+    cast(null as {{ kf_text() }}) as customer_id,
     'qualtrics-' || invitations.agent as agent_id,
     'qualtrics-' || invitations.team as source_team_id,
     invitations.ticket_id,
-    cast(null as text) as interaction_id,
+    cast(null as {{ kf_text() }}) as interaction_id,
     case when surveys.follows_calls then 'voice' else 'other' end as channel,
-    cast(null as text) as segment,
+    cast(null as {{ kf_text() }}) as segment,
     case
         when lower(invitations.status) like '%bounce%' then 'bounced'
         when lower(invitations.status) like '%fail%' then 'failed'

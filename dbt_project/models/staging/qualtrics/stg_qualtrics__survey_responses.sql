@@ -5,13 +5,14 @@ responses as (
 
     select * from {{ source('qualtrics', 'responses') }}
 
-    where status = 0
+    where status = 0 and {{ kf_changed('submission', 'qualtrics', 'response_id') }}
 
 ),
 
 answers as (
 
     select * from {{ source('qualtrics', 'answers') }}
+    where {{ kf_changed('submission', 'qualtrics', 'response_id') }}
 
 ),
 
@@ -37,7 +38,7 @@ invitations as (
 
     from {{ source('qualtrics', 'invitations') }}
 
-    where response_id is not null
+    where response_id is not null and {{ kf_changed('submission', 'qualtrics', 'response_id') }}
 
     group by response_id
 
@@ -69,7 +70,7 @@ select
         when {{ kf_json('responses.embedded', 'call_id') }} is not null then 'voice'
         else 'other'
     end as channel,
-    cast(null as text) as segment,
+    cast(null as {{ kf_text() }}) as segment,
     coalesce(responses.finished, false) as is_complete,
     {{ kf_utc('responses.recorded_at') }} as responded_at
 

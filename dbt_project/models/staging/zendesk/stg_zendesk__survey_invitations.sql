@@ -4,6 +4,7 @@ with
 source as (
 
     select * from {{ source('zendesk', 'satisfaction_ratings') }}
+    where {{ kf_changed('invitation', 'zendesk', 'ticket_id', 'bigint') }}
 
 ),
 
@@ -38,13 +39,13 @@ select
     'zendesk-' || offered.ticket_id as invitation_id,
     'zendesk' as source,
     'zendesk-ticket-rating' as survey_id,
-    {{ kf_pseudonym("cast(offered.requester_id as text)") }} as customer_id,
+    {{ kf_pseudonym('cast(offered.requester_id as ' ~ kf_text() ~ ')') }} as customer_id,
     'zendesk-' || offered.assignee_id as agent_id,
     'zendesk-' || offered.group_id as source_team_id,
     'zendesk-' || offered.ticket_id as ticket_id,
-    cast(null as text) as interaction_id,
+    cast(null as {{ kf_text() }}) as interaction_id,
     {{ canonical_channel("coalesce(tickets.via_channel, 'other')") }} as channel,
-    cast(null as text) as segment,
+    cast(null as {{ kf_text() }}) as segment,
     'delivered' as status,
     {{ kf_utc('offered.sent_at') }} as sent_at
 

@@ -3,6 +3,7 @@ with
 source as (
 
     select * from {{ source('zendesk', 'satisfaction_ratings') }}
+    where {{ kf_changed('submission', 'zendesk', 'id', 'bigint') }}
 
 ),
 
@@ -29,13 +30,13 @@ select
         when source.score like 'good%' then cast(1 as decimal(18, 6))
         when source.score like 'bad%' then cast(0 as decimal(18, 6))
     end as answer,
-    {{ kf_pseudonym("cast(source.requester_id as text)") }} as customer_id,
+    {{ kf_pseudonym('cast(source.requester_id as ' ~ kf_text() ~ ')') }} as customer_id,
     'zendesk-' || source.assignee_id as agent_id,
     'zendesk-' || source.group_id as source_team_id,
     'zendesk-' || source.ticket_id as ticket_id,
-    cast(null as text) as interaction_id,
+    cast(null as {{ kf_text() }}) as interaction_id,
     {{ canonical_channel("coalesce(tickets.via_channel, 'other')") }} as channel,
-    cast(null as text) as segment,
+    cast(null as {{ kf_text() }}) as segment,
     true as is_complete,
     {{ kf_utc('source.updated_at') }} as responded_at
 

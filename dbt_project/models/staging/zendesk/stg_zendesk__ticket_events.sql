@@ -10,6 +10,8 @@ source as (
 
     from {{ source('zendesk', 'ticket_events') }}
 
+    where {{ kf_changed('ticket', 'zendesk', 'ticket_id', 'bigint') }}
+
 ),
 
 users as (

@@ -3,6 +3,7 @@ with
 source as (
 
     select * from {{ source('zendesk', 'tickets') }}
+    where {{ kf_changed('ticket', 'zendesk', 'id', 'bigint') }}
 
 ),
 
@@ -22,7 +23,7 @@ renamed as (
         -- ids
         'zendesk-' || source.id as ticket_id,
         'zendesk' as source,
-        {{ kf_pseudonym("cast(source.requester_id as text)") }} as customer_id,
+        {{ kf_pseudonym('cast(source.requester_id as ' ~ kf_text() ~ ')') }} as customer_id,
         'zendesk-' || source.assignee_id as agent_id,
         'zendesk-' || source.group_id as source_team_id,
 

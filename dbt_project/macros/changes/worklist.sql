@@ -1,0 +1,38 @@
+{#-
+What a build works on (docs/adr/0009-only-what-changed.md). Before an incremental build `control.worklist` holds the
+roots that changed since the slot's last one: tickets, interactions, invitations, submissions. Staging reads only
+their rows, canonical and marts replace theirs, kpis the days these fell on. In a full build nothing is left out.
+-#}
+
+{% macro kf_is_full() -%}{{ return(flags.FULL_REFRESH) }}{%- endmacro %}
+
+{% macro kf_slot() -%}{{ return(target.name | replace('slot_', '')) }}{%- endmacro %}
+
+{#- The ids on the worklist. A root without a vendor's key was put there by a model, and raw knows nothing new of it. -#}
+{% macro kf_worklist(entity, column='id', type='text', only_from_raw=false, of_source=none) -%}
+    {%- set expression = column if type == 'text' else 'cast(' ~ column ~ ' as ' ~ type ~ ')' -%}
+    select {{ expression }} from {{ source('kefu', 'worklist') }} where slot = '{{ kf_slot() }}' and entity = '{{ entity }}'
+    {%- if only_from_raw %} and root <> ''{% endif -%}
+    {%- if of_source %} and source = '{{ of_source }}'{% endif -%}
+{%- endmacro %}
+
+{#- In staging: the rows of a vendor's table that belong to what changed; `column` is the vendor's key of the root. -#}
+{% macro kf_changed(entity, of_source, column, type='text') -%}
+    {%- if kf_is_full() -%}true
+    {%- else -%}{{ column }} in ({{ kf_worklist(entity, 'root', type, true, of_source) }})
+    {%- endif -%}
+{%- endmacro %}
+
+{#- The same for the tables of all file sources, which carry the source in a column. -#}
+{% macro kf_changed_file(entity, column) -%}
+    {%- if kf_is_full() -%}true
+    {%- else -%}(source, {{ column }}) in ({{ kf_worklist(entity, 'source, root', 'text', true) }})
+    {%- endif -%}
+{%- endmacro %}
+
+{#- From canonical on: the rows to make anew. -#}
+{% macro kf_touched(entity, column, type='text') -%}
+    {%- if kf_is_full() -%}true
+    {%- else -%}{{ column }} in ({{ kf_worklist(entity, 'id', type) }})
+    {%- endif -%}
+{%- endmacro %}

@@ -1,0 +1,90 @@
+-- A line belongs to its call. One that pauses or frees an agent ends the wrap-up of the agent's last call before it,
+-- and the end of a call may be what such a line before belonged to.
+with
+
+lines as (
+
+    select
+        callid,
+        agent,
+        event,
+        occurred_at,
+        _loaded_at as loaded_at
+
+    from {{ source('asterisk', 'queue_log') }}
+
+),
+
+neighbours as (
+
+    select
+        earlier.callid,
+        lines.loaded_at
+
+    from lines
+    inner join {{ source('asterisk', 'queue_log') }} as earlier
+        on
+            lines.agent = earlier.agent
+            and earlier.occurred_at in (
+                (
+                    select max(same.occurred_at) from {{ source('asterisk', 'queue_log') }} as same
+                    where
+                        same.agent = lines.agent
+                        and same.occurred_at <= lines.occurred_at
+                        and same.event in (
+                            'COMPLETEAGENT', 'COMPLETECALLER', 'BLINDTRANSFER', 'ATTENDEDTRANSFER', 'TRANSFER'
+                        )
+                ),
+                (
+                    select max(former.occurred_at) from {{ source('asterisk', 'queue_log') }} as former
+                    where
+                        former.agent = lines.agent
+                        and former.occurred_at < lines.occurred_at
+                        and former.event in (
+                            'COMPLETEAGENT', 'COMPLETECALLER', 'BLINDTRANSFER', 'ATTENDEDTRANSFER', 'TRANSFER'
+                        )
+                )
+            )
+
+    where
+        lines.agent <> 'NONE'
+        and lines.event in (
+            'COMPLETEAGENT', 'COMPLETECALLER', 'BLINDTRANSFER', 'ATTENDEDTRANSFER', 'TRANSFER',
+            'CONNECT', 'PAUSE', 'UNPAUSE'
+        )
+
+),
+
+stacked as (
+
+    select
+        callid,
+        loaded_at
+    from lines
+
+    union all
+
+    select
+        callid,
+        loaded_at
+    from neighbours
+
+    union all
+
+    select
+        root as callid,
+        _loaded_at as loaded_at
+    from {{ source('asterisk', 'removed') }}
+
+)
+
+select
+    'interaction' as entity,
+    'asterisk' as source,
+    callid as root,
+    'asterisk-' || callid as id,
+    loaded_at
+
+from stacked
+
+where callid <> 'NONE'

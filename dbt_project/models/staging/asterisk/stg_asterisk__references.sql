@@ -1,0 +1,4 @@
+select 'queue ' || source_team_id as content from {{ ref('stg_asterisk__teams') }}
+union all
+select 'has_wrap_up_record ' || case when has_wrap_up_record then 'yes' else 'no' end as content
+from {{ ref('stg_asterisk__traits') }}

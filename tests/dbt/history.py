@@ -1,0 +1,133 @@
+"""Raw rows as they might have come: in random batches, in any order, twice, in a wrong version first, or gone again."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+from psycopg import sql
+
+from kefu import raw, warehouse
+from kefu.settings import Settings
+from kefu.sources import Table, kinds
+
+Row = dict[str, Any]
+AT_FIRST = (
+    "groups",
+    "surveys",
+    "questions",
+)  # everything hangs on them: were they to come late, all would be made anew
+
+
+@dataclass
+class Batch:
+    """What one load of one source brings, by table; and the files whose rows go unless they come again."""
+
+    rows: dict[str, list[Row]] = field(default_factory=dict)
+    gone: list[tuple[str, str]] = field(default_factory=list)  # table and file
+
+
+def tables(kind: str) -> dict[str, Table]:
+    """The raw tables of a kind of source."""
+    return {table.name: table for table in kinds()[kind].tables}
+
+
+def read(settings: Settings, source: str, kind: str) -> dict[str, list[Row]]:
+    """Every raw row of a source, without what the load added."""
+    found: dict[str, list[Row]] = {}
+    with warehouse.connect(settings, "loader") as connection:
+        for name, table in tables(kind).items():
+            columns = sql.SQL(", ").join(map(sql.Identifier, table.columns))
+            query = sql.SQL("select {} from {}").format(columns, sql.Identifier(raw.raw(source), name))
+            found[name] = [dict(zip(table.columns, row, strict=True)) for row in connection.execute(query)]
+    return found
+
+
+def batches(rows: dict[str, list[Row]], kind: str, number: int, chance: random.Random) -> list[Batch]:
+    """The rows dealt out to ``number`` batches such that raw holds exactly them when all have come.
+
+    A third come twice, a third come in a wrong version first, in columns that are no key. Files also bring calls and
+    events that a later delivery takes back.
+    """
+    dealt = [Batch() for _ in range(number)]
+    for name, listed in rows.items():
+        table = tables(kind)[name]
+        if table.disposition == "replace" or name in AT_FIRST:
+            dealt[0].rows[name] = listed
+            continue
+        for row in listed:
+            last = chance.randrange(number)
+            dealt[last].rows.setdefault(name, []).append(row)
+            luck = chance.random()
+            if last and luck < 0.33:
+                dealt[chance.randrange(last)].rows.setdefault(name, []).append(row)
+            elif last and luck < 0.66:
+                dealt[chance.randrange(last)].rows.setdefault(name, []).append(_wrong(table, row, chance))
+        if kind == "files" and listed and number > 1:
+            _deal_ghosts(dealt, table, listed, chance)
+    return dealt
+
+
+def deliver(settings: Settings, source: str, kind: str, batch: Batch) -> None:
+    """Load one batch the way `kefu.load` does: through the landing tables, in one transaction."""
+    declared = tuple(kinds()[kind].tables)
+    with warehouse.connect(settings, "loader", autocommit=True) as connection:
+        raw.prepare_source(connection, source, declared)
+        raw.make_landing(connection, source, (*declared, raw.quarantine()))
+        landed = {}
+        for name, rows in batch.rows.items():
+            columns = [*tables(kind)[name].columns, raw.SEQUENCE]
+            with connection.cursor().copy(
+                sql.SQL("copy {} ({}) from stdin").format(
+                    sql.Identifier(raw.landing(source), name), sql.SQL(", ").join(map(sql.Identifier, columns))
+                )
+            ) as copy:
+                for number, row in enumerate(rows):
+                    copy.write_row([*row.values(), number])
+            landed[name] = len(rows)
+        superseded: dict[tuple[str, tuple[str, ...]], list[tuple[str, ...]]] = {}
+        for name, file in batch.gone:
+            superseded.setdefault((name, ("_file",)), []).append((file,))
+        raw.publish(connection, source, declared, landed, superseded=superseded, state={}, started=datetime.now(UTC))
+        raw.clear_landing(connection, source)
+
+
+def _wrong(table: Table, row: Row, chance: random.Random) -> Row:
+    """The row with some of what is no key otherwise than it will be: of the right type, and a word that occurs."""
+    changed = dict(row)
+    for name, kind in table.columns.items():
+        if name in table.key or name.startswith("_") or chance.random() < 0.5:
+            continue
+        if pa.types.is_timestamp(kind) and row[name] is not None:
+            changed[name] = row[name].replace(minute=chance.randrange(60))
+        elif name in ("status", "priority", "value", "queue", "agent", "team", "group_id", "assignee_id", "is_public"):
+            changed[name] = None if name in ("value", "agent", "team", "assignee_id", "group_id") else row[name]
+    return changed
+
+
+def _deal_ghosts(dealt: list[Batch], table: Table, listed: list[Row], chance: random.Random) -> None:
+    """Rows of a file that a later delivery of that file no longer holds."""
+    come = chance.randrange(len(dealt) - 1)
+    go = chance.randrange(come + 1, len(dealt))
+    for row in chance.sample(listed, min(5, len(listed))):
+        ghost = {**row, table.key[0]: f"ghost-{row[table.key[0]]}", "_file": "ghosts.csv"}
+        dealt[come].rows.setdefault(table.name, []).append(ghost)
+    # a row of the history itself, moved by the ghosts' file for a while
+    dealt[go].gone.append((table.name, "ghosts.csv"))
+
+
+def content(settings: Settings, schemas: list[str]) -> Iterator[tuple[str, list[str]]]:
+    """Every table of the schemas with its rows as sorted text."""
+    with warehouse.connect(settings, "transformer") as connection:
+        names = connection.execute(
+            "select table_schema, table_name from information_schema.tables"
+            " where table_schema = any(%s) and table_type = 'BASE TABLE' order by 1, 2",
+            [schemas],
+        ).fetchall()
+        for schema, name in names:
+            rows = connection.execute(sql.SQL("select t::text from {} t").format(sql.Identifier(schema, name)))
+            yield f"{schema}.{name}", sorted(row for (row,) in rows)
