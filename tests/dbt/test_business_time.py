@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import business_oracle
 import psycopg
@@ -43,6 +44,9 @@ QUERIES = """
 {{ kf_business_dues('scratch.intervals') }}
 -- next
 {{ kf_ticket_business_seconds('scratch.ticket_intervals', 'number') }}
+-- next
+select asked.number, {{ kf_zone_date('place', 'asked.started_at') }} as reporting_date
+from scratch.intervals as asked {{ kf_zone_join('place', 'asked.schedule_id', 'asked.started_at') }}
 """
 
 Interval = tuple[str, int, int]
@@ -380,6 +384,20 @@ def test_offsets_of_zones_are_those_the_clocks_show(clockwork: Clockwork) -> Non
     ).fetchone()
     # two changes a year, the first in October 2023, the last in April 2027
     assert asked == (9, "1900-01-01 00:00:00", "2200-01-01 00:00:00")
+
+
+def test_a_reporting_day_is_the_date_the_clocks_there_show(clockwork: Clockwork) -> None:
+    """E06: the same instant, days apart; around midnight, around changes of clocks, and long before the calendar."""
+    clockwork.keep([monday_to_friday(id=f"at_{n}", zone=zone) for n, zone in enumerate(ZONES)])
+    around = [epoch(f"{day} 00:00") + hour * HOUR + 1799 for day in CHANGES for hour in range(0, 48, 3)]
+    asked = [(zone, at, at) for zone in ZONES for at in around]
+    clockwork._fill((*each, 0) for each in asked)
+    found = [row[0] for row in clockwork._ask(3, "reporting_date")]
+    assert found == [datetime.fromtimestamp(at, ZoneInfo(zone)).date() for zone, at, _ in asked]
+    clockwork._fill(
+        [("Asia/Kolkata", epoch("1999-12-31 18:29"), 0, 0), ("Asia/Kolkata", epoch("1999-12-31 18:30"), 0, 0)]
+    )
+    assert [row[0] for row in clockwork._ask(3, "reporting_date")] == [date(1999, 12, 31), date(2000, 1, 1)]
 
 
 # --- against the wall clock ------------------------------------------------------------------------------------------
