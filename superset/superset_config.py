@@ -74,7 +74,9 @@ ENABLE_PROXY_FIX = _BEHIND_PROXY
 # Guessing passwords is slowed down; counted in Redis where there are several servers, else in each process.
 RATELIMIT_ENABLED = True
 RATELIMIT_STORAGE_URI = _REDIS or "memory://"
-RATELIMIT_APPLICATION = "500 per second"
+# Of every request only where there is Redis: the limiter in memory starts a clock, and of two threads that do so at the
+# same moment one fails. Without it logins alone are counted.
+RATELIMIT_APPLICATION = "500 per second" if _REDIS else None
 
 
 class CeleryConfig:

@@ -16,11 +16,8 @@ from kefu.settings import Settings
 from kefu.sources import Table, kinds
 
 Row = dict[str, Any]
-AT_FIRST = (
-    "groups",
-    "surveys",
-    "questions",
-)  # everything hangs on them: were they to come late, all would be made anew
+# Everything hangs on them: were they to come late, all would be made anew.
+AT_FIRST = ("groups", "surveys", "questions", "schedule_versions", "schedule_intervals", "schedule_holidays")
 
 
 @dataclass

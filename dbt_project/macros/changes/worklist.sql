@@ -30,9 +30,9 @@ their rows, canonical and marts replace theirs, kpis the days these fell on. In 
     {%- endif -%}
 {%- endmacro %}
 
-{#- From canonical on: the rows to make anew. -#}
+{#- From canonical on: the rows to make anew. What changes by the passing of time alone is nothing new to the ledger. -#}
 {% macro kf_touched(entity, column, type='text') -%}
     {%- if kf_is_full() -%}true
-    {%- else -%}{{ column }} in ({{ kf_worklist(entity, 'id', type) }})
+    {%- else -%}{{ column }} in ({{ kf_worklist(entity, 'id', type, this.schema == 'canonical') }})
     {%- endif -%}
 {%- endmacro %}
