@@ -101,6 +101,8 @@ def plan(
     ledger, own = states.get(LEDGER), states.get(slot)
     reason = _reason(ledger, fingerprint, full=full)
     if reason or ledger is None:
+        # Until it has succeeded nothing is known: if it dies half-way, what depended on the ledger before is lost.
+        connection.execute("delete from control.slots")
         return Scope(True, True, reason, {}, watermarks, fingerprint)
     slot_reason = _slot_reason(slot, own, fingerprint, as_of)
     since = own if own and not slot_reason else ledger
@@ -119,7 +121,6 @@ def ledger_built(connection: psycopg.Connection[Any], scope: Scope, build_id: in
     ledger hangs on is not known, and the next build makes everything anew.
     """
     if scope.full_ledger:
-        connection.execute("delete from control.slots")
         connection.execute("delete from control.worklist")
         known = {part: digest for part, digest in scope.fingerprint.items() if part in (MODELS, CONFIGURATION)}
         if _watermarks(connection) == scope.watermarks:
@@ -130,9 +131,10 @@ def ledger_built(connection: psycopg.Connection[Any], scope: Scope, build_id: in
 
 
 def slot_built(connection: psycopg.Connection[Any], slot: str, scope: Scope, build_id: int, as_of: datetime) -> None:
-    """Remember what the slot was built from: its worklist is done."""
+    """Remember what the slot was built from: its worklist is done, and what was due by then."""
     _remember(connection, slot, scope, build_id, as_of)
     connection.execute("delete from control.worklist where slot = %s", [slot])
+    connection.execute("delete from control.due where slot = %s and due_at <= %s", [slot, as_of])
 
 
 def _remember(connection: psycopg.Connection[Any], slot: str, scope: Scope, build_id: int, as_of: datetime) -> None:
@@ -153,7 +155,7 @@ def _reason(ledger: _State | None, fingerprint: dict[str, str], *, full: bool) -
     if full:
         return "asked for"
     if ledger is None:
-        return "the first build"
+        return "the first build, or the last full one did not finish"
     parts = sorted(fingerprint.keys() | ledger.fingerprint.keys())
     changed = [part for part in parts if fingerprint.get(part) != ledger.fingerprint.get(part)]
     return f"changed: {', '.join(changed)}" if changed else ""
@@ -161,7 +163,7 @@ def _reason(ledger: _State | None, fingerprint: dict[str, str], *, full: bool) -
 
 def _slot_reason(slot: str, own: _State | None, fingerprint: dict[str, str], as_of: datetime) -> str:
     if own is None or own.fingerprint != fingerprint:
-        return f"the first build of slot {slot}"
+        return f"the first build of slot {slot} from this ledger"
     return f"as of {as_of}Z, before the {own.as_of_at}Z it was built for" if as_of < own.as_of_at else ""
 
 
@@ -238,9 +240,8 @@ def _write_worklist(connection: psycopg.Connection[Any], slot: str, since: dict[
                 [slot, source, since.get(source, "-infinity")],
             )
     connection.execute(
-        "with gone as (delete from control.due where slot = %s and due_at <= %s returning entity, id)"
-        " insert into control.worklist (slot, entity, id) select distinct %s, entity, id from gone"
-        " on conflict do nothing",
-        [slot, as_of, slot],
+        "insert into control.worklist (slot, entity, id) select distinct slot, entity, id from control.due"
+        " where slot = %s and due_at <= %s on conflict do nothing",
+        [slot, as_of],
     )
     connection.execute("analyze control.worklist")

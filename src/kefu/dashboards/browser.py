@@ -34,6 +34,7 @@ TILE = "[data-test='dashboard-component-chart-holder']"
 BUSY = ".loading, [data-test='loading-indicator']"
 PATIENCE = 120_000  # milliseconds; a cold server on a busy machine
 LOGIN = 20_000  # milliseconds from the answer to the first page
+LOGINS = 3  # times to log in, see _log_in
 SETTLE = 2_000  # milliseconds for charts to be drawn once their data are there
 
 
@@ -48,11 +49,13 @@ class Visit:
     def open(self, slug: str, *, standalone: int = 0, tiles: int = 1) -> Page:
         """Open a dashboard and wait until every tile has its data and is drawn.
 
-        KefuError if fewer than ``tiles`` appear or one stays busy.
+        KefuError if the session is gone, fewer than ``tiles`` appear or one stays busy.
         """
         from playwright.sync_api import Error
 
         self.page.goto(f"{self.url}/superset/dashboard/{slug}/?standalone={standalone}", timeout=PATIENCE)
+        if "/login" in self.page.url:
+            raise KefuError(f"Superset asks for a login before it shows {slug}.", where=self.page.url)
         try:
             self.page.wait_for_function(
                 "([tile, count]) => document.querySelectorAll(tile).length >= count",
@@ -152,9 +155,21 @@ def visit(
 
 
 def _log_in(page: Page, url: str, user: str, password: str) -> None:
+    # The session is a cookie: an answer still on its way from before the login puts the old one back. On a busy
+    # machine the login page may ask for something after it has looked idle, so whether the login held is asked.
+    for _ in range(LOGINS):
+        _submit(page, url, user, password)
+        if page.request.get(f"{url}/api/v1/me/", timeout=PATIENCE).ok:
+            return
+    raise KefuError(
+        f"Superset does not keep the login of {user!r}.", found=f"{LOGINS} logins, each forgotten", where=url
+    )
+
+
+def _submit(page: Page, url: str, user: str, password: str) -> None:
+    """Send the login form and wait for the first page. KefuError if Superset refuses."""
     from playwright.sync_api import Error
 
-    # The session is a cookie: an answer still on its way from before the login would put the old one back.
     page.goto(f"{url}/login/", timeout=PATIENCE, wait_until="networkidle")
     page.locator("input#username, input[name=username]").fill(user, timeout=PATIENCE)
     page.locator("input[type=password]").fill(password)
