@@ -12,11 +12,11 @@ import re
 import tomllib
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from kefu import schedules as business_hours
+from kefu import zones
 from kefu.errors import KefuError
 
 SOURCE_NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
@@ -62,7 +62,7 @@ class Team(_Model):
     @field_validator("zone")
     @classmethod
     def _known_zone(cls, zone: str | None) -> str | None:
-        return zone and _zone(zone)
+        return zone and zones.known(zone)
 
 
 class Warehouse(_Model):
@@ -102,7 +102,7 @@ class Settings(_Model):
     @field_validator("reporting_zone")
     @classmethod
     def _known_zone(cls, zone: str) -> str:
-        return _zone(zone)
+        return zones.known(zone)
 
     @field_validator("languages")
     @classmethod
@@ -174,14 +174,6 @@ class Settings(_Model):
                 do="Set it in one of them (see .env.example).",
             )
         return value
-
-
-def _zone(zone: str) -> str:
-    """The zone, if IANA knows it. Raises ValueError."""
-    if zone not in available_timezones():
-        raise ValueError(f"{zone!r} is no IANA time zone; one looks like 'Asia/Shanghai'")
-    ZoneInfo(zone)
-    return zone
 
 
 def read_dotenv(path: Path) -> dict[str, str]:

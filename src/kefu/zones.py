@@ -83,6 +83,13 @@ class Offset:
     seconds: int
 
 
+def known(zone: str) -> str:
+    """The zone, if IANA knows it. Raises ValueError."""
+    if zone not in available_timezones():
+        raise ValueError(f"{zone!r} is no IANA time zone; one looks like 'Asia/Shanghai'")
+    return zone
+
+
 def iana(name: str) -> str | None:
     """The IANA zone a system means by ``name``, be it IANA's or Rails' name; None for one nobody knows."""
     if name in RAILS:
