@@ -55,6 +55,9 @@ create table if not exists control.due (
     due_at timestamp not null,
     primary key (slot, model, entity, id, due_at)
 );
+create table if not exists control.staging (kind text not null, models text not null, views bigint not null);
+comment on table control.staging is
+'What the views of staging read, everything or what is on the worklist, of which models they are, and how many.';
 comment on table control.due is 'One row per root that changes by itself at an instant after the as-of time.';
 """
 
@@ -128,6 +131,34 @@ def ledger_built(connection: psycopg.Connection[Any], scope: Scope, build_id: in
         scope = replace(scope, fingerprint=known)
     _remember(connection, LEDGER, scope, build_id, as_of)
     return scope
+
+
+def views_stand(connection: psycopg.Connection[Any], scope: Scope) -> bool:
+    """Whether the views of staging are those this build needs; if not, they no longer count as any build's."""
+    row = connection.execute("select kind, models, views from control.staging").fetchone()
+    stand = row == (*_views(scope), _count_views(connection))
+    if not stand:
+        connection.execute("delete from control.staging")
+    return stand
+
+
+def views_made(connection: psycopg.Connection[Any], scope: Scope) -> None:
+    """Remember for which builds the views of staging are made."""
+    connection.execute("delete from control.staging")
+    connection.execute(
+        "insert into control.staging (kind, models, views) values (%s, %s, %s)",
+        [*_views(scope), _count_views(connection)],
+    )
+
+
+def _views(scope: Scope) -> tuple[str, str]:
+    return "everything" if scope.full_ledger else "what changed", scope.fingerprint[MODELS]
+
+
+def _count_views(connection: psycopg.Connection[Any]) -> int:
+    row = connection.execute("select count(*) from pg_views where schemaname = 'staging'").fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 def slot_built(connection: psycopg.Connection[Any], slot: str, scope: Scope, build_id: int, as_of: datetime) -> None:

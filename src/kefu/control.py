@@ -176,6 +176,18 @@ def mark(settings: Settings, build: Build, moment: str) -> None:
             changes.slot_built(connection, build.slot, scope, build.build_id, build.as_of_at)
 
 
+def views_stand(settings: Settings, build: Build) -> bool:
+    """Whether the views of staging can stay as they are for this build."""
+    with warehouse.connect(settings, "transformer") as connection:
+        return changes.views_stand(connection, build.scope)
+
+
+def mark_views(settings: Settings, build: Build) -> None:
+    """Note that the views of staging are those this build needs."""
+    with warehouse.connect(settings, "transformer") as connection:
+        changes.views_made(connection, build.scope)
+
+
 def mark_ledger(settings: Settings, build: Build) -> None:
     """Note that a build has made the ledger, and from what; KefuError if another build began meanwhile."""
     with warehouse.connect(settings, "transformer") as connection:

@@ -103,6 +103,10 @@ def _call(
     results = target / "run_results.json"
     results.unlink(missing_ok=True)
     select = [path for name in layers for path in LAYERS[name]]
+    if makes_views := "canonical" in layers and not control.views_stand(settings, current):
+        exclude = []
+    else:
+        exclude = ["--exclude", "path:models/staging,resource_type:model"]
     status, output = run_dbt(
         settings,
         current.slot,
@@ -115,6 +119,7 @@ def _call(
             "--indirect-selection",
             "buildable",
             *RESOURCES,
+            *exclude,
             *(["--full-refresh"] if full else []),
         ],
         progress,
@@ -129,6 +134,8 @@ def _call(
     control.record_models(settings, current, [asdict(node) for node in nodes])
     if status != 0 or failures:
         raise _failed(settings, failures)
+    if makes_views:
+        control.mark_views(settings, current)
     return nodes, seconds
 
 

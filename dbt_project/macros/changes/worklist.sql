@@ -8,10 +8,19 @@ their rows, canonical and marts replace theirs, kpis the days these fell on. In 
 
 {% macro kf_slot() -%}{{ return(target.name | replace('slot_', '')) }}{%- endmacro %}
 
-{#- The ids on the worklist. A root without a vendor's key was put there by a model, and raw knows nothing new of it. -#}
+{% macro kf_slot_of_build() -%}
+    {%- if model is defined and model.config.materialized == 'view' -%}(select slot from {{ source('kefu', 'build') }})
+    {%- else -%}'{{ kf_slot() }}'
+    {%- endif -%}
+{%- endmacro %}
+
+{#-
+The ids on the worklist. A root without a vendor's key was put there by a model, and raw knows nothing new of it.
+Staging asks the build for its slot: its views serve both, and stay from one build to the next.
+-#}
 {% macro kf_worklist(entity, column='id', type='text', only_from_raw=false, of_source=none) -%}
     {%- set expression = column if type == 'text' else 'cast(' ~ column ~ ' as ' ~ type ~ ')' -%}
-    select {{ expression }} from {{ source('kefu', 'worklist') }} where slot = '{{ kf_slot() }}' and entity = '{{ entity }}'
+    select {{ expression }} from {{ source('kefu', 'worklist') }} where slot = {{ kf_slot_of_build() }} and entity = '{{ entity }}'
     {%- if only_from_raw %} and root <> ''{% endif -%}
     {%- if of_source %} and source = '{{ of_source }}'{% endif -%}
 {%- endmacro %}

@@ -273,6 +273,8 @@ def _configure(data: Path, port: int, binaries: Binaries) -> None:
         "work_mem": "32MB",
         "maintenance_work_mem": "128MB",
         "max_wal_size": "4GB",
+        "wal_level": "minimal",
+        "max_wal_senders": 0,
         "jit": "off",  # compiling costs more than our short queries
         "timezone": "'UTC'",
         "log_timezone": "'UTC'",

@@ -3,13 +3,7 @@ with
 
 source as (
 
-    select
-        *,
-        -- a rule may set a field again in the update that set it: the last one holds
-        row_number() over (partition by event_id, field order by child_number desc) as from_last
-
-    from {{ source('zendesk', 'ticket_events') }}
-
+    select * from {{ source('zendesk', 'ticket_events') }}
     where {{ kf_changed('ticket', 'zendesk', 'ticket_id', 'bigint') }}
 
 ),
@@ -31,19 +25,18 @@ events as (
         min(ticket_id) as ticket_id,
         min(created_at) as created_at,
         min(updater_id) as updater_id,
-        min(lower(via)) as via,
+        min(via) as via,
         bool_or(field = 'created') as is_creation,
         bool_or(field = 'comment') as is_comment,
         bool_or(field = 'comment' and is_public) as is_public,
-        min(author_id) filter (where field = 'comment') as author_id,
-        min(value) filter (where field = 'status') as to_status,
-        min(coalesce(value, '')) filter (where field = 'group_id') as to_group_id,
-        min(coalesce(value, '')) filter (where field = 'assignee_id') as to_assignee_id,
-        min(value) filter (where field = 'priority') as to_priority
+        min(case when field = 'comment' then author_id end) as author_id,
+        -- a rule may set a field again in the update that set it: the last one holds; '' is set to nothing
+        {{ kf_latest("case when field = 'status' then coalesce(value, '') end", 'child_number') }} as to_status,
+        {{ kf_latest("case when field = 'group_id' then coalesce(value, '') end", 'child_number') }} as to_group_id,
+        {{ kf_latest("case when field = 'assignee_id' then coalesce(value, '') end", 'child_number') }} as to_assignee_id,
+        {{ kf_latest("case when field = 'priority' then coalesce(value, '') end", 'child_number') }} as to_priority
 
     from source
-
-    where from_last = 1
 
     group by event_id
 
@@ -60,7 +53,7 @@ renamed as (
 
         -- who did it: automation has no user, or says so
         case
-            when events.via in ('rule', 'trigger', 'automation', 'macro rule') or events.updater_id < 0 then 'bot'
+            when lower(events.via) in ('rule', 'trigger', 'automation', 'macro rule') or events.updater_id < 0 then 'bot'
             when actor.role in ('agent', 'admin') then 'agent'
             when actor.role is null then 'system'
             else 'customer'
@@ -71,7 +64,7 @@ renamed as (
         events.is_creation,
         events.is_comment,
         coalesce(events.is_public, false) as is_public,
-        case when events.to_status is not null then {{ canonical_ticket_status('events.to_status') }} end as to_status,
+        case when events.to_status <> '' then {{ canonical_ticket_status('events.to_status') }} end as to_status,
         case
             when events.to_group_id = '' then 'none'
             when events.to_group_id is not null then 'zendesk-' || events.to_group_id
@@ -80,7 +73,7 @@ renamed as (
             when events.to_assignee_id = '' then 'none'
             when events.to_assignee_id is not null then 'zendesk-' || events.to_assignee_id
         end as to_agent_id,
-        events.to_priority,
+        nullif(events.to_priority, '') as to_priority,
 
         -- timestamps, all UTC
         {{ kf_utc('events.created_at') }} as occurred_at
