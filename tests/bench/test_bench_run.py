@@ -17,8 +17,8 @@ from kefu.stack import processes
 
 RATIOS = {
     "load_vs_psycopg", "load_json_vs_psycopg", "load_vs_copy", "load_vs_dlt", "load_json_vs_dlt", "published_vs_copy",
-    "build_vs_copy", "start_vs_copy", "checks_vs_copy", "check_raw_vs_copy", "day_vs_build", "day_vs_build_warm",
-    "day_published_vs_published", "day_load_vs_load",
+    "build_vs_copy", "start_vs_copy", "build_vs_duckdb", "checks_vs_copy", "check_raw_vs_copy", "day_vs_build",
+    "day_vs_build_warm", "day_published_vs_published", "day_load_vs_load",
 }  # fmt: skip
 
 

@@ -135,6 +135,7 @@ class _Bench:
             take("publish", "publish")
             if turn == 0:
                 take("copy_files", "copy_files", folder=year)
+                take("floor", "floor", folder=year, as_of=until)
 
         until = end_of_day(YEAR + 1)
         take("day_load", "load_arrow", folder=day)

@@ -268,6 +268,26 @@ def build(settings: Settings, server: int, as_of: int) -> Answer:
     }
 
 
+def floor(settings: Settings, server: int, folder: str, as_of: int) -> Answer:
+    """The core of the ticket metrics in DuckDB, from the CSV files; KefuError unless the marts say the same."""
+    import duckdb
+
+    from kefu import control
+    from kefu.bench import floor
+
+    assert duckdb
+    watch = Watch(server)
+    found = floor.measure(Path(folder), _instant(as_of).isoformat())
+    read = watch.read()
+    slot = control.current_build(settings).slot
+    with warehouse.connect(settings) as connection:
+        row = connection.execute(floor.OURS.replace("marts", f"marts_{slot}").encode()).fetchone()
+    ours = dict(zip(found, row or (), strict=True))
+    if ours != found:
+        raise KefuError("The marts and DuckDB disagree on the same rows.", expected=str(found), found=str(ours))
+    return {**read, **found}
+
+
 def check_published(settings: Settings, server: int) -> Answer:
     """Hold what was built to the published expectations."""
     from kefu import pipeline
@@ -296,7 +316,7 @@ STEPS: dict[str, Callable[..., Answer]] = {
     step.__name__: step
     for step in (
         copy_files, copy_rows, load_arrow, load_json, load_dlt,
-        new_database, parse, check_raw, build, check_published, publish,
+        new_database, parse, check_raw, build, floor, check_published, publish,
     )
 }  # fmt: skip
 
