@@ -1,5 +1,5 @@
 -- Each fact is booked on the reporting day it happened and to the team that had the ticket then: a creation when
--- created, a reply when given, a solve when solved, the waits of a life when it was solved for good. Additive parts only.
+-- created, a reply when given, a solve when solved, the waits of its life when solved for good. Additive parts only.
 {#-
 What is counted, by the fact it is booked with: rows for which a condition holds; and of durations and numbers (how many
 are known, their sum, their squares). E09: what an agent opened has nobody waiting for a first reply.
@@ -109,6 +109,18 @@ are known, their sum, their squares). E09: what an agent opened has nobody waiti
 with
 
 {% for fact, (day, team, moment) in facts.items() -%}
+{%- set columns = [] %}
+{%- for part, condition in counts[fact].items() %}
+{%- do columns.append(kf_count_if(condition) ~ ' as ' ~ part) %}
+{%- endfor %}
+{%- for part, sum, unit, column, condition in means[fact] %}
+{%- set value = 'case when ' ~ condition ~ ' then tickets.' ~ column ~ ' end' %}
+{%- if part %}
+{%- do columns.append('count(' ~ value ~ ') as ' ~ part) %}
+{%- endif %}
+{%- do columns.append(kf_sum(value) ~ ' as ' ~ sum ~ ('_' ~ unit if unit else '')) %}
+{%- do columns.append(kf_sum_squares(value) ~ ' as ' ~ sum ~ '_squares') %}
+{%- endfor %}
 {{ fact }} as (
 
     select
@@ -116,18 +128,8 @@ with
         tickets.source,
         tickets.channel,
         tickets.{{ team }} as team_id,
-        tickets.priority
-        {%- for part, condition in counts[fact].items() %},
-        {{ kf_count_if(condition) }} as {{ part }}
-        {%- endfor %}
-        {%- for part, sum, unit, column, condition in means[fact] %}
-        {%- set value = 'case when ' ~ condition ~ ' then tickets.' ~ column ~ ' end' %},
-        {%- if part %}
-        count({{ value }}) as {{ part }},
-        {%- endif %}
-        {{ kf_sum(value) }} as {{ sum ~ ('_' ~ unit if unit else '') }},
-        {{ kf_sum_squares(value) }} as {{ sum }}_squares
-        {%- endfor %}
+        tickets.priority,
+        {{ columns | join(',\n        ') }}
 
     from {{ ref('fct_ticket_replies' if fact == 'turned' else 'fct_tickets') }} as tickets
 
@@ -154,30 +156,36 @@ with
 stacked as (
 
     {%- for fact in facts %}
+    {%- set columns = [] %}
+    {%- for part in parts %}
+    {%- do columns.append(part if part in own[fact] else '0 as ' ~ part) %}
+    {%- endfor %}
     select
         service_date,
         source,
         channel,
         team_id,
-        priority
-        {%- for part in parts %},
-        {{ part if part in own[fact] else '0' }} as {{ part }}
-        {%- endfor %}
+        priority,
+        {{ columns | join(',\n        ') }}
     from {{ fact }}
     {{ 'union all' if not loop.last }}
     {%- endfor %}
 
 )
 
+{%- set sums = [] %}
+{%- for part in parts %}
+{%- set type = 'decimal(38, 0)' if part.endswith('_squares') else 'bigint' %}
+{%- do sums.append('cast(sum(' ~ part ~ ') as ' ~ type ~ ') as ' ~ part) %}
+{%- endfor %}
+
 select
     service_date,
     source,
     channel,
     team_id,
-    priority
-    {%- for part in parts %},
-    cast(sum({{ part }}) as {{ 'decimal(38, 0)' if part.endswith('_squares') else 'bigint' }}) as {{ part }}
-    {%- endfor %}
+    priority,
+    {{ sums | join(',\n    ') }}
 
 from stacked
 

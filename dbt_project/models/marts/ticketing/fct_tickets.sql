@@ -160,16 +160,18 @@ spells as (
 
 ),
 
-first_replies as (
+replies as (
 
     select
         ticket_id,
-        max(since_last_message_seconds) as since_last_message_seconds,
-        max(since_last_message_business_seconds) as since_last_message_business_seconds
+        cast(sum(reply_seconds) as bigint) as total_reply_seconds,
+        max(case when is_first_reply then since_last_message_seconds end) as since_last_message_seconds,
+        max(case when is_first_reply then since_last_message_business_seconds end)
+            as since_last_message_business_seconds
 
     from {{ ref('fct_ticket_replies') }}
 
-    where is_first_reply and replied_at is not null and {{ kf_touched('ticket', 'ticket_id') }}
+    where replied_at is not null and {{ kf_touched('ticket', 'ticket_id') }}
 
     group by ticket_id
 
@@ -237,28 +239,29 @@ joined as (
         tickets.has_assignment_record,
         tickets.has_reopen_record,
         tickets.has_status_record,
-        -- the clock of its events does not tell: it began at another moment, or the source only says when
-        coalesce(lives.began_at <> tickets.created_at, true)
-        or tickets.reported_first_replied_at is not null as is_off_clock,
         lives.clock_at_first_reply,
         lives.clock_at_first_solve,
         lives.clock_at_last_solve,
-        first_replies.since_last_message_seconds,
-        first_replies.since_last_message_business_seconds,
+        replies.total_reply_seconds,
+        replies.since_last_message_seconds,
+        replies.since_last_message_business_seconds,
         {%- for wait in ['requester_wait', 'agent_wait', 'agent_work', 'on_hold', 'first_agent_wait'] %}
         case when tickets.has_status_record then spells.{{ wait }}_seconds end as {{ wait }}_seconds,
         case
             when tickets.has_status_record and lives.clock_at_begin is not null and spells.spells = spells.timed_spells
                 then spells.{{ wait }}_business_seconds
-        end as {{ wait }}_business_seconds{{ ',' if not loop.last }}
+        end as {{ wait }}_business_seconds,
         {%- endfor %}
+        -- the clock of its events does not tell: it began at another moment, or the source only says when
+        coalesce(lives.began_at <> tickets.created_at, true)
+        or tickets.reported_first_replied_at is not null as is_off_clock
 
     from tickets
     cross join build
     left join lives on tickets.ticket_id = lives.ticket_id
     left join speakers on tickets.ticket_id = speakers.ticket_id
     left join spells on tickets.ticket_id = spells.ticket_id
-    left join first_replies on tickets.ticket_id = first_replies.ticket_id
+    left join replies on tickets.ticket_id = replies.ticket_id
 
 ),
 
@@ -348,6 +351,7 @@ select
     end as {{ name }}_{{ column }},
     {%- endfor %}
     {%- endfor %}
+    joined.total_reply_seconds,
     joined.since_last_message_seconds,
     joined.since_last_message_business_seconds,
     {%- for wait in ['requester_wait', 'agent_wait', 'agent_work', 'on_hold', 'first_agent_wait'] %}
