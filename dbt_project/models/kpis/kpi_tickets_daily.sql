@@ -127,7 +127,7 @@ with
         tickets.{{ day }} as service_date,
         tickets.source,
         tickets.channel,
-        tickets.{{ team }} as team_id,
+        tickets.{{ team ~ ('' if team == 'team_id' else ' as team_id') }},
         tickets.priority,
         {{ columns | join(',\n        ') }}
 

@@ -1,5 +1,5 @@
--- fct_tickets under the column names of fivetran/dbt_zendesk's ticket_metrics: where the package is right the values are
--- its own, elsewhere ours (docs/decisions.md). Deleted and merged tickets stay in, as there.
+-- fct_tickets under the column names of fivetran/dbt_zendesk's ticket_metrics: where the package is right the values
+-- are its own, elsewhere ours (docs/decisions.md). Deleted and merged tickets stay in, as there.
 {%- set minutes = {
     'first_reply_time_calendar': 'first_reply_seconds',
     'first_reply_time_business': 'first_reply_business_seconds',
