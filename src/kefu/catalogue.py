@@ -200,11 +200,10 @@ def _kpi(
                 else (f"sum({meta['promoters']}), sum({meta['detractors']})")
             )
             low, high = (f"kpis.nps_{end}({parts}, {n})" for end in ("low", "high"))
-    kinds = model.get("config", {}).get("meta", {})
-    classes = kinds.get("classes", {})
-    sides = [
-        _classes(metrics.get(str(metric.get(side)), {}).get("expr", ""), kinds) for side in ("numerator", "denominator")
-    ]
+    sides, classes = _sides(
+        [str(metrics.get(str(metric.get(side)), {}).get("expr", "")) for side in ("numerator", "denominator")],
+        model.get("config", {}).get("meta", {}),
+    )
     lowest, highest = meta["valid_range"]
     definition = meta["definition"]
     return Kpi(
@@ -239,15 +238,30 @@ def _kpi(
         profile=meta.get("profile", PROFILE),
         numerator_classes=sides[0],
         denominator_classes=sides[1],
-        classes={name: _both(words) for name, words in classes.items()} if all(sides) else {},
+        classes={name: _both(words) for name, words in classes.items()},
     )
 
 
-def _classes(expression: str, kinds: Mapping[str, Any]) -> tuple[str, ...]:
+def _sides(
+    expressions: list[str], kinds: Mapping[str, Any]
+) -> tuple[list[tuple[str, ...]], Mapping[str, Mapping[str, str]]]:
+    """The classes numerator and denominator add up, and the family they belong to; nothing if they do anything else.
+
+    Every contact or ticket is in exactly one class of a family; a table may have several, one a KPI.
+    """
+    families = [kinds.get("classes", {}), *kinds.get("class_families", {}).values()]
+    for classes in families:
+        sides = [_classes(expression, kinds, classes) for expression in expressions]
+        if all(sides):
+            return sides, classes
+    return [(), ()], {}
+
+
+def _classes(expression: str, kinds: Mapping[str, Any], classes: Mapping[str, Any]) -> tuple[str, ...]:
     """The classes an expression adds up; empty if it does anything else."""
     expression = kinds.get("sums_of_classes", {}).get(expression, expression)
     parts = tuple(part.strip() for part in expression.split("+"))
-    return parts if set(parts) <= set(kinds.get("classes", {})) else ()
+    return parts if set(parts) <= set(classes) else ()
 
 
 def _both(text: Mapping[str, str]) -> Mapping[str, str]:

@@ -12,6 +12,7 @@ import pytest
 import story
 
 from kefu import control, pipeline, publish, transform, warehouse
+from kefu.schedules import Schedule
 from kefu.settings import Settings, SourceSettings, load_settings
 
 
@@ -34,7 +35,8 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 def told(new_warehouse: Callable[..., Settings], tmp_path_factory: pytest.TempPathFactory, project: Path) -> story.Told:
     """The story, told: from raw rows to what readers see."""
     bank = SourceSettings(name="bank", kind="files", options={"mapping": "bank.yml"})
-    settings = new_warehouse(sources={"bank": bank})
+    office = Schedule.model_validate(story.OFFICE)
+    settings = new_warehouse(sources={"bank": bank}, schedules=(office,), business_schedule=office.id)
     pipeline.prepare(settings)
     with warehouse.connect(settings, "loader") as connection:
         story.insert(connection, story.rows())

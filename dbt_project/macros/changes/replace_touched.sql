@@ -20,7 +20,8 @@ meta:
 
 {% macro kf_after() -%}
     {%- set meta = config.get('meta', {}) if execute else {} -%}
-    {%- if execute and kf_is_full() -%}
+    {%- if execute and config.get('materialized') == 'view' -%}
+    {%- elif execute and kf_is_full() -%}
         analyze {{ this }};
     {%- elif meta.get('announces') and is_incremental() -%}
         create temporary table kf_now on commit drop as

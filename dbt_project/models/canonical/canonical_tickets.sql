@@ -33,6 +33,7 @@ select
     stacked.has_reply_record,
     stacked.has_assignment_record,
     stacked.has_reopen_record,
+    stacked.has_status_record,
     stacked.reported_first_replied_at,
     stacked.reported_first_solved_at,
     stacked.reported_last_solved_at,

@@ -1,146 +1,183 @@
 -- Each fact is booked on the reporting day it happened and to the team that had the ticket then: a creation when
--- created, a first reply when given, a solve when solved. Additive parts only.
-{%- set parts = [
-    'tickets_created', 'first_replies', 'first_reply_seconds', 'first_reply_squares',
-    'tickets_solved', 'first_resolutions', 'first_resolution_seconds', 'first_resolution_squares',
-    'full_resolutions', 'full_resolution_seconds', 'full_resolution_squares',
-    'reopen_recorded', 'reopened_tickets', 'touch_recorded', 'one_touch_tickets',
-    'reassignment_recorded', 'reassignments'
-] %}
+-- created, a reply when given, a solve when solved, the waits of its life when solved for good. Additive parts only.
+{#-
+What is counted, by the fact it is booked with: rows for which a condition holds; and of durations and numbers (how many
+are known, their sum, their squares). E09: what an agent opened has nobody waiting for a first reply.
+-#}
+{%- set counts = {
+    'created': {
+        'tickets_created': 'true',
+        'unreplied_tickets': "has_reply_record and created_by_kind <> 'agent' and first_replied_at is null",
+    },
+    'replied': {},
+    'solved': {
+        'tickets_solved': 'true',
+        'reopen_recorded': 'has_reopen_record',
+        'reopened_tickets': 'has_reopen_record and was_reopened_in_window',
+        'reopen_none': 'has_reopen_record and reopen_events = 0',
+        'reopen_solved_again': 'has_reopen_record and was_reopened_in_window and solves > 1',
+        'reopen_still_open': 'has_reopen_record and was_reopened_in_window and solves <= 1',
+        'reopen_uncounted_solved_again':
+            'has_reopen_record and reopen_events > 0 and not was_reopened_in_window and solves > 1',
+        'reopen_uncounted_still_open':
+            'has_reopen_record and reopen_events > 0 and not was_reopened_in_window and solves <= 1',
+        'touch_recorded': 'has_reply_record',
+        'one_touch_tickets': 'has_reply_record and agent_replies = 1',
+        'touch_none': 'has_reply_record and agent_replies = 0 and customer_replies = 0',
+        'touch_none_dialogue': 'has_reply_record and agent_replies = 0 and customer_replies > 0',
+        'touch_one': 'has_reply_record and agent_replies = 1 and customer_replies = 0 and last_solved_at is not null',
+        'touch_one_dialogue':
+            'has_reply_record and agent_replies = 1 and customer_replies > 0 and last_solved_at is not null',
+        'touch_one_open': 'has_reply_record and agent_replies = 1 and customer_replies = 0 and last_solved_at is null',
+        'touch_one_open_dialogue':
+            'has_reply_record and agent_replies = 1 and customer_replies > 0 and last_solved_at is null',
+        'touch_several': 'has_reply_record and agent_replies > 1 and customer_replies = 0',
+        'touch_several_dialogue': 'has_reply_record and agent_replies > 1 and customer_replies > 0',
+        'touch_one_untold': 'has_reply_record and agent_replies = 1 and customer_replies is null',
+        'touch_other_untold': 'has_reply_record and agent_replies <> 1 and customer_replies is null',
+        'touch_one_teammate': 'customer_replies is not null and solves = 1 and agents_replied = 1',
+        'touch_resolved': 'customer_replies is not null and last_solved_at is not null',
+        'touch_one_comment': 'customer_replies is not null and last_solved_at is not null and agent_comments = 1',
+    },
+    'resolved': {},
+    'turned': {},
+} %}
+{%- set means = {
+    'created': [],
+    'replied': [
+        ('first_replies', 'first_reply', 'seconds', 'first_reply_seconds', "created_by_kind <> 'agent'"),
+        ('first_replies_business', 'first_reply_business', 'seconds', 'first_reply_business_seconds',
+            "created_by_kind <> 'agent'"),
+        ('first_replies_last_schedule', 'first_reply_last_schedule_business', 'seconds',
+            'first_reply_last_schedule_business_seconds', "created_by_kind <> 'agent'"),
+        ('first_replies_since_last', 'first_reply_since_last', 'seconds', 'since_last_message_seconds',
+            "created_by_kind <> 'agent'"),
+        ('first_replies_since_last_business', 'first_reply_since_last_business', 'seconds',
+            'since_last_message_business_seconds', "created_by_kind <> 'agent'"),
+        ('agent_opened_replies', 'agent_opened_reply', 'seconds', 'first_reply_seconds', "created_by_kind = 'agent'"),
+        ('agent_opened_replies_business', 'agent_opened_reply_business', 'seconds', 'first_reply_business_seconds',
+            "created_by_kind = 'agent'"),
+    ],
+    'solved': [
+        ('first_resolutions', 'first_resolution', 'seconds', 'first_resolution_seconds', 'true'),
+        ('first_resolutions_business', 'first_resolution_business', 'seconds', 'first_resolution_business_seconds',
+            'true'),
+        ('first_resolutions_last_schedule', 'first_resolution_last_schedule_business', 'seconds',
+            'first_resolution_last_schedule_business_seconds', 'true'),
+        ('first_resolutions_own', 'first_resolution_own', 'seconds',
+            'first_resolution_seconds - tickets.first_agent_wait_seconds', 'true'),
+        ('first_resolutions_own_business', 'first_resolution_own_business', 'seconds',
+            'first_resolution_business_seconds - tickets.first_agent_wait_business_seconds', 'true'),
+        (none, 'reopens', none, 'reopens', 'has_reopen_record'),
+        (none, 'reopen_events', none, 'reopen_events', 'has_reopen_record'),
+        (none, 'solve_events', none, 'solves', 'has_reopen_record'),
+        (none, 'repeat_solves', none, 'solves - 1', 'has_reopen_record'),
+        ('reassignment_recorded', 'reassignments', none, 'reassignments', 'has_assignment_record'),
+        ('group_hop_recorded', 'group_hops', none, 'group_hops', 'true'),
+        ('repliers_recorded', 'repliers', none, 'agents_replied', 'customer_replies is not null'),
+        (none, 'commenters', none, 'agents_commented', 'customer_replies is not null'),
+    ],
+    'resolved': [
+        ('full_resolutions', 'full_resolution', 'seconds', 'full_resolution_seconds', 'true'),
+        ('full_resolutions_business', 'full_resolution_business', 'seconds', 'full_resolution_business_seconds',
+            'true'),
+        ('full_resolutions_last_schedule', 'full_resolution_last_schedule_business', 'seconds',
+            'full_resolution_last_schedule_business_seconds', 'true'),
+        ('full_resolutions_own', 'full_resolution_own', 'seconds',
+            'full_resolution_seconds - tickets.agent_wait_seconds', 'true'),
+        ('full_resolutions_own_business', 'full_resolution_own_business', 'seconds',
+            'full_resolution_business_seconds - tickets.agent_wait_business_seconds', 'true'),
+        ('requester_waits', 'requester_wait', 'seconds', 'requester_wait_seconds', 'true'),
+        ('requester_waits_business', 'requester_wait_business', 'seconds', 'requester_wait_business_seconds', 'true'),
+        ('agent_waits', 'agent_wait', 'seconds', 'agent_wait_seconds', 'true'),
+        ('agent_waits_business', 'agent_wait_business', 'seconds', 'agent_wait_business_seconds', 'true'),
+    ],
+    'turned': [
+        ('reply_turns', 'reply', 'seconds', 'reply_seconds', 'true'),
+        ('next_replies', 'next_reply', 'seconds', 'reply_seconds', 'not tickets.is_first_reply'),
+        ('next_replies_business', 'next_reply_business', 'seconds', 'reply_business_seconds',
+            'not tickets.is_first_reply'),
+    ],
+} %}
+{%- set facts = {
+    'created': ('created_date', 'first_team_id', 'created_at'),
+    'replied': ('first_reply_date', 'first_reply_team_id', 'first_replied_at'),
+    'solved': ('first_solve_date', 'first_solve_team_id', 'first_solved_at'),
+    'resolved': ('last_solve_date', 'last_solve_team_id', 'last_solved_at'),
+    'turned': ('reply_date', 'team_id', 'replied_at'),
+} %}
 with
 
-tickets as (
-
-    select * from {{ ref('fct_tickets') }}
-    where not is_excluded
-
-),
-
-created as (
-
-    select
-        tickets.created_date as service_date,
-        tickets.source,
-        tickets.channel,
-        tickets.first_team_id as team_id,
-        tickets.priority,
-        count(*) as tickets_created
-
-    from tickets
-
-    where {{ kf_touched('ticket_day', 'tickets.created_date', 'date') }}
-
-    group by 1, 2, 3, 4, 5
-
-),
-
--- E09: what an agent opened has nobody waiting for a first reply
-replied as (
+{% for fact, (day, team, moment) in facts.items() -%}
+{%- set columns = [] %}
+{%- for part, condition in counts[fact].items() %}
+{%- do columns.append(kf_count_if(condition) ~ ' as ' ~ part) %}
+{%- endfor %}
+{%- for part, sum, unit, column, condition in means[fact] %}
+{%- set value = 'case when ' ~ condition ~ ' then tickets.' ~ column ~ ' end' %}
+{%- if part %}
+{%- do columns.append('count(' ~ value ~ ') as ' ~ part) %}
+{%- endif %}
+{%- do columns.append(kf_sum(value) ~ ' as ' ~ sum ~ ('_' ~ unit if unit else '')) %}
+{%- do columns.append(kf_sum_squares(value) ~ ' as ' ~ sum ~ '_squares') %}
+{%- endfor %}
+{{ fact }} as (
 
     select
-        tickets.first_reply_date as service_date,
+        tickets.{{ day }} as service_date,
         tickets.source,
         tickets.channel,
-        tickets.first_reply_team_id as team_id,
+        tickets.{{ team ~ ('' if team == 'team_id' else ' as team_id') }},
         tickets.priority,
-        count(*) as first_replies,
-        {{ kf_sum(kf_seconds_between('tickets.created_at', 'tickets.first_replied_at')) }} as first_reply_seconds,
-        {{ kf_sum_squares(kf_seconds_between('tickets.created_at', 'tickets.first_replied_at')) }}
-            as first_reply_squares
+        {{ columns | join(',\n        ') }}
 
-    from tickets
+    from {{ ref('fct_ticket_replies' if fact == 'turned' else 'fct_tickets') }} as tickets
 
     where
-        tickets.first_replied_at is not null
-        and tickets.created_by_kind <> 'agent'
-        and {{ kf_touched('ticket_day', 'tickets.first_reply_date', 'date') }}
+        not tickets.is_excluded
+        and tickets.{{ moment }} is not null
+        and {{ kf_touched('ticket_day', 'tickets.' ~ day, 'date') }}
 
     group by 1, 2, 3, 4, 5
 
 ),
 
-solved as (
-
-    select
-        tickets.first_solve_date as service_date,
-        tickets.source,
-        tickets.channel,
-        tickets.first_solve_team_id as team_id,
-        tickets.priority,
-        count(*) as tickets_solved,
-        count(*) as first_resolutions,
-        {{ kf_sum(kf_seconds_between('tickets.created_at', 'tickets.first_solved_at')) }} as first_resolution_seconds,
-        {{ kf_sum_squares(kf_seconds_between('tickets.created_at', 'tickets.first_solved_at')) }}
-            as first_resolution_squares,
-        {{ kf_count_if('tickets.has_reopen_record') }} as reopen_recorded,
-        {{ kf_count_if('tickets.has_reopen_record and tickets.was_reopened_in_window') }} as reopened_tickets,
-        {{ kf_count_if('tickets.has_reply_record') }} as touch_recorded,
-        {{ kf_count_if('tickets.has_reply_record and tickets.agent_replies = 1') }} as one_touch_tickets,
-        {{ kf_count_if('tickets.has_assignment_record') }} as reassignment_recorded,
-        {{ kf_sum('case when tickets.has_assignment_record then tickets.reassignments end') }} as reassignments,
-        {{ kf_sum_squares('case when tickets.has_assignment_record then tickets.reassignments end') }}
-            as reassignments_squares
-
-    from tickets
-
-    where
-        tickets.first_solved_at is not null
-        and {{ kf_touched('ticket_day', 'tickets.first_solve_date', 'date') }}
-
-    group by 1, 2, 3, 4, 5
-
-),
-
-resolved as (
-
-    select
-        tickets.last_solve_date as service_date,
-        tickets.source,
-        tickets.channel,
-        tickets.last_solve_team_id as team_id,
-        tickets.priority,
-        count(*) as full_resolutions,
-        {{ kf_sum(kf_seconds_between('tickets.created_at', 'tickets.last_solved_at')) }} as full_resolution_seconds,
-        {{ kf_sum_squares(kf_seconds_between('tickets.created_at', 'tickets.last_solved_at')) }}
-            as full_resolution_squares
-
-    from tickets
-
-    where
-        tickets.last_solved_at is not null
-        and {{ kf_touched('ticket_day', 'tickets.last_solve_date', 'date') }}
-
-    group by 1, 2, 3, 4, 5
-
-),
-
+{% endfor -%}
+{%- set own = {} %}
+{%- set parts = [] %}
+{%- for fact in facts %}
+{%- set columns = counts[fact].keys() | list %}
+{%- for part, sum, unit, column, condition in means[fact] %}
+{%- do columns.extend(([part] if part else []) + [sum ~ ('_' ~ unit if unit else ''), sum ~ '_squares']) %}
+{%- endfor %}
+{%- do own.update({fact: columns}) %}
+{%- do parts.extend(columns) %}
+{%- endfor %}
 stacked as (
 
-    {%- for booked, own in {
-        'created': ['tickets_created'],
-        'replied': ['first_replies', 'first_reply_seconds', 'first_reply_squares'],
-        'solved': [
-            'tickets_solved', 'first_resolutions', 'first_resolution_seconds', 'first_resolution_squares',
-            'reopen_recorded', 'reopened_tickets', 'touch_recorded', 'one_touch_tickets',
-            'reassignment_recorded', 'reassignments'
-        ],
-        'resolved': ['full_resolutions', 'full_resolution_seconds', 'full_resolution_squares'],
-    }.items() %}
+    {%- for fact in facts %}
+    {%- set columns = [] %}
+    {%- for part in parts %}
+    {%- do columns.append(part if part in own[fact] else '0 as ' ~ part) %}
+    {%- endfor %}
     select
         service_date,
         source,
         channel,
         team_id,
         priority,
-        {%- for part in parts %}
-        {{ part if part in own else '0' }} as {{ part }},
-        {%- endfor %}
-        {{ 'reassignments_squares' if booked == 'solved' else '0' }} as reassignments_squares
-    from {{ booked }}
+        {{ columns | join(',\n        ') }}
+    from {{ fact }}
     {{ 'union all' if not loop.last }}
     {%- endfor %}
 
 )
+
+{%- set sums = [] %}
+{%- for part in parts %}
+{%- set type = 'decimal(38, 0)' if part.endswith('_squares') else 'bigint' %}
+{%- do sums.append('cast(sum(' ~ part ~ ') as ' ~ type ~ ') as ' ~ part) %}
+{%- endfor %}
 
 select
     service_date,
@@ -148,10 +185,7 @@ select
     channel,
     team_id,
     priority,
-    {%- for part in parts %}
-    cast(sum({{ part }}) as {{ 'decimal(38, 0)' if part.endswith('_squares') else 'bigint' }}) as {{ part }},
-    {%- endfor %}
-    cast(sum(reassignments_squares) as decimal(38, 0)) as reassignments_squares
+    {{ sums | join(',\n    ') }}
 
 from stacked
 

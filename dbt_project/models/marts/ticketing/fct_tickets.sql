@@ -1,4 +1,17 @@
 -- One row per ticket. What happened is read from its events; only where a source keeps no events, from its own figures.
+-- Business time is the difference of two readings of the ticket's clock (fct_ticket_events); looked up anew only where
+-- the last schedule alone gives another figure, or a moment is no event.
+{%- set moments = {
+    'first_reply': 'first_replied_at', 'first_resolution': 'first_solved_at', 'full_resolution': 'last_solved_at'
+} %}
+{%- set clocks = {
+    'first_reply': 'clock_at_first_reply', 'first_resolution': 'clock_at_first_solve',
+    'full_resolution': 'clock_at_last_solve'
+} %}
+{%- set waits = {
+    'requester_wait': "'new', 'open', 'on_hold'", 'agent_wait': "'pending'", 'agent_work': "'new', 'open'",
+    'on_hold': "'on_hold'"
+} %}
 with
 
 build as (
@@ -63,20 +76,102 @@ lives as (
 
     select
         ticket_id,
+        min(occurred_at) as began_at,
+        min(clock_business_seconds) as clock_at_begin,
         min(occurred_at) filter (where sequence = first_solve) as first_solved_at,
+        min(clock_business_seconds) filter (where sequence = first_solve) as clock_at_first_solve,
         min(occurred_at) filter (where sequence = last_solve) as last_solved_at,
+        min(clock_business_seconds) filter (where sequence = last_solve) as clock_at_last_solve,
         min(occurred_at) filter (where sequence = first_reply) as first_replied_at,
+        min(clock_business_seconds) filter (where sequence = first_reply) as clock_at_first_reply,
         min(team_id) filter (where sequence = first_team) as first_team_id,
         min(team_id) filter (where sequence = first_reply) as first_reply_team_id,
         min(team_id) filter (where sequence = first_solve) as first_solve_team_id,
         min(team_id) filter (where sequence = last_solve) as last_solve_team_id,
         min(status) filter (where sequence = last_event) as status,
         count(*) filter (where is_agent_reply) as agent_replies,
+        count(*) filter (where is_customer_comment and not is_creation) as customer_replies,
+        count(*) filter (where is_public_comment and actor_kind = 'agent') as agent_comments,
+        count(*) filter (where is_team_assignment) as team_stations,
+        count(*) filter (where is_agent_assignment) as agent_stations,
         count(*) filter (where is_reassignment) as reassignments,
+        count(*) filter (where is_group_hop) as group_hops,
+        count(*) filter (where is_solve) as solves,
+        count(*) filter (where is_reopen) as reopen_events,
         count(*) filter (where is_counted_reopen) as reopens,
         count(*) filter (where is_counted_reopen and is_within_window) as reopens_within_window
 
     from judged
+
+    group by ticket_id
+
+),
+
+spoke as (
+
+    select
+        ticket_id,
+        actor_id,
+        bool_or(is_agent_reply) as has_replied
+
+    from {{ ref('fct_ticket_events') }}
+
+    where is_comment and actor_kind = 'agent' and actor_id is not null and {{ kf_touched('ticket', 'ticket_id') }}
+
+    group by ticket_id, actor_id
+
+),
+
+speakers as (
+
+    select
+        ticket_id,
+        count(*) as agents_commented,
+        {{ kf_count_if('has_replied') }} as agents_replied
+
+    from spoke
+
+    group by ticket_id
+
+),
+
+spells as (
+
+    select
+        ticket_id,
+        count(*) filter (where not is_running) as spells,
+        count(duration_business_seconds) as timed_spells,
+        {%- for wait, statuses in waits.items() %}
+        {{ kf_sum('case when status in (' ~ statuses ~ ') then duration_seconds end') }} as {{ wait }}_seconds,
+        {{ kf_sum('case when status in (' ~ statuses ~ ') then duration_business_seconds end') }}
+            as {{ wait }}_business_seconds,
+        {%- endfor %}
+        {{ kf_sum("case when status = 'pending' and is_before_first_solve then duration_seconds end") }}
+            as first_agent_wait_seconds,
+        {{ kf_sum("case when status = 'pending' and is_before_first_solve then duration_business_seconds end") }}
+            as first_agent_wait_business_seconds,
+        max(started_at) filter (where is_running) as status_since_at
+
+    from {{ ref('fct_ticket_status_intervals') }}
+
+    where {{ kf_touched('ticket', 'ticket_id') }}
+
+    group by ticket_id
+
+),
+
+replies as (
+
+    select
+        ticket_id,
+        cast(sum(reply_seconds) as bigint) as total_reply_seconds,
+        max(case when is_first_reply then since_last_message_seconds end) as since_last_message_seconds,
+        max(case when is_first_reply then since_last_message_business_seconds end)
+            as since_last_message_business_seconds
+
+    from {{ ref('fct_ticket_replies') }}
+
+    where replied_at is not null and {{ kf_touched('ticket', 'ticket_id') }}
 
     group by ticket_id
 
@@ -97,19 +192,44 @@ joined as (
         tickets.excluded_reason,
         tickets.excluded_reason is not null as is_excluded,
         tickets.created_at,
-        coalesce(lives.first_replied_at, tickets.reported_first_replied_at) as first_replied_at,
-        coalesce(lives.first_solved_at, tickets.reported_first_solved_at) as first_solved_at,
+        coalesce(
+            lives.first_replied_at,
+            case when tickets.reported_first_replied_at <= build.as_of_at then tickets.reported_first_replied_at end
+        ) as first_replied_at,
+        coalesce(
+            lives.first_solved_at,
+            case when tickets.reported_first_solved_at <= build.as_of_at then tickets.reported_first_solved_at end
+        ) as first_solved_at,
         -- solved for good, as far as is known: an unsolved ticket has no last solve
         case
             when coalesce(lives.status, tickets.status) in ('solved', 'closed')
-                then coalesce(lives.last_solved_at, tickets.reported_last_solved_at)
+                then coalesce(
+                    lives.last_solved_at,
+                    case when tickets.reported_last_solved_at <= build.as_of_at then tickets.reported_last_solved_at end
+                )
         end as last_solved_at,
+        spells.status_since_at,
         coalesce(lives.first_team_id, tickets.team_id) as first_team_id,
         coalesce(lives.first_reply_team_id, lives.first_team_id, tickets.team_id) as first_reply_team_id,
         coalesce(lives.first_solve_team_id, tickets.team_id) as first_solve_team_id,
         coalesce(lives.last_solve_team_id, tickets.team_id) as last_solve_team_id,
         coalesce(tickets.reported_agent_replies, lives.agent_replies, 0) as agent_replies,
+        case
+            when tickets.has_reply_record and tickets.reported_agent_replies is null
+                then coalesce(lives.customer_replies, 0)
+        end as customer_replies,
+        coalesce(lives.agent_comments, 0) as agent_comments,
+        coalesce(speakers.agents_replied, 0) as agents_replied,
+        coalesce(speakers.agents_commented, 0) as agents_commented,
+        coalesce(lives.team_stations, 0) as team_stations,
+        coalesce(lives.agent_stations, 0) as agent_stations,
         coalesce(tickets.reported_reassignments, lives.reassignments, 0) as reassignments,
+        case
+            when tickets.has_assignment_record and tickets.reported_reassignments is null
+                then coalesce(lives.group_hops, 0)
+        end as group_hops,
+        coalesce(lives.solves, 0) as solves,
+        coalesce(tickets.reported_reopens, lives.reopen_events, 0) as reopen_events,
         coalesce(tickets.reported_reopens, lives.reopens, 0) as reopens,
         case
             when tickets.reported_reopens is not null then tickets.reported_reopens > 0
@@ -117,15 +237,127 @@ joined as (
         end as was_reopened_in_window,
         tickets.has_reply_record,
         tickets.has_assignment_record,
-        tickets.has_reopen_record
+        tickets.has_reopen_record,
+        tickets.has_status_record,
+        lives.clock_at_first_reply,
+        lives.clock_at_first_solve,
+        lives.clock_at_last_solve,
+        replies.total_reply_seconds,
+        replies.since_last_message_seconds,
+        replies.since_last_message_business_seconds,
+        {%- for wait in ['requester_wait', 'agent_wait', 'agent_work', 'on_hold', 'first_agent_wait'] %}
+        case when tickets.has_status_record then spells.{{ wait }}_seconds end as {{ wait }}_seconds,
+        case
+            when tickets.has_status_record and lives.clock_at_begin is not null and spells.spells = spells.timed_spells
+                then spells.{{ wait }}_business_seconds
+        end as {{ wait }}_business_seconds,
+        {%- endfor %}
+        -- the clock of its events does not tell: it began at another moment, or the source only says when
+        coalesce(lives.began_at <> tickets.created_at, true)
+        or tickets.reported_first_replied_at is not null as is_off_clock
 
     from tickets
+    cross join build
     left join lives on tickets.ticket_id = lives.ticket_id
+    left join speakers on tickets.ticket_id = speakers.ticket_id
+    left join spells on tickets.ticket_id = spells.ticket_id
+    left join replies on tickets.ticket_id = replies.ticket_id
+
+),
+
+switched as (
+
+    select
+        joined.ticket_id,
+        min(schedules.valid_from_at) as switched_at
+
+    from joined
+    inner join {{ ref('canonical_ticket_schedules') }} as schedules on joined.ticket_id = schedules.ticket_id
+
+    where schedules.valid_from_at > joined.created_at and {{ kf_touched('ticket', 'schedules.ticket_id') }}
+
+    group by joined.ticket_id
+
+),
+
+special as (
+
+    {%- for name, moment in moments.items() %}
+    select
+        '{{ name }}-' || joined.ticket_id as interval_id,
+        joined.ticket_id,
+        joined.created_at as started_at,
+        joined.{{ moment }} as ended_at
+    from joined
+    left join switched on joined.ticket_id = switched.ticket_id
+    where
+        joined.{{ moment }} is not null
+        and (joined.is_off_clock or joined.{{ moment }} >= switched.switched_at)
+    {{ 'union all' if not loop.last }}
+    {%- endfor %}
+
+),
+
+looked_up as (
+
+    {{ kf_ticket_business_seconds('special', 'interval_id') }}
 
 )
 
 select
-    joined.*,
+    joined.ticket_id,
+    joined.source,
+    joined.customer_id,
+    joined.channel,
+    joined.priority,
+    joined.status,
+    joined.team_id,
+    joined.agent_id,
+    joined.created_by_kind,
+    joined.excluded_reason,
+    joined.is_excluded,
+    joined.created_at,
+    joined.first_replied_at,
+    joined.first_solved_at,
+    joined.last_solved_at,
+    joined.status_since_at,
+    joined.first_team_id,
+    joined.first_reply_team_id,
+    joined.first_solve_team_id,
+    joined.last_solve_team_id,
+    joined.agent_replies,
+    joined.customer_replies,
+    joined.agent_comments,
+    joined.agents_replied,
+    joined.agents_commented,
+    joined.team_stations,
+    joined.agent_stations,
+    joined.reassignments,
+    joined.group_hops,
+    joined.solves,
+    joined.reopen_events,
+    joined.reopens,
+    joined.was_reopened_in_window,
+    joined.has_reply_record,
+    joined.has_assignment_record,
+    joined.has_reopen_record,
+    joined.has_status_record,
+    {%- for name, moment in moments.items() %}
+    {{ kf_seconds_between('joined.created_at', 'joined.' ~ moment) }} as {{ name }}_seconds,
+    {%- for column in ['business_seconds', 'last_schedule_business_seconds'] %}
+    case
+        when {{ name }}.interval_id is not null then {{ name }}.{{ column }}
+        when joined.{{ moment }} is not null then joined.{{ clocks[name] }}
+    end as {{ name }}_{{ column }},
+    {%- endfor %}
+    {%- endfor %}
+    joined.total_reply_seconds,
+    joined.since_last_message_seconds,
+    joined.since_last_message_business_seconds,
+    {%- for wait in ['requester_wait', 'agent_wait', 'agent_work', 'on_hold', 'first_agent_wait'] %}
+    joined.{{ wait }}_seconds,
+    joined.{{ wait }}_business_seconds,
+    {%- endfor %}
     -- the reporting days KPIs are booked on
     {{ kf_local_date('joined.created_at') }} as created_date,
     {{ kf_local_date('joined.first_replied_at') }} as first_reply_date,
@@ -134,3 +366,6 @@ select
 
 from joined
 cross join build
+{%- for name in moments %}
+left join looked_up as {{ name }} on '{{ name }}-' || joined.ticket_id = {{ name }}.interval_id
+{%- endfor %}

@@ -46,6 +46,7 @@ renamed as (
         true as has_reply_record,
         true as has_assignment_record,
         true as has_reopen_record,
+        true as has_status_record,
 
         -- its own figures; only sources without an event history need them
         cast(null as timestamp) as reported_first_replied_at,
