@@ -24,7 +24,10 @@ legs as (
         min(team_id) filter (where segment_type = 'talk') as team_id,
         min(agent_id) filter (where segment_type = 'talk') as agent_id,
         min(outcome) filter (where segment_type = 'talk') as outcome,
+        min(ended_by) filter (where segment_type = 'talk') as ended_by,
+        bool_or(segment_type = 'hold' and outcome = 'abandoned') as was_abandoned_on_hold,
         min(started_at) filter (where segment_type = 'talk') as started_at,
+        max(ended_at) as ended_at,
         cast(sum(duration_seconds) filter (where segment_type = 'talk') as bigint) as talk_seconds,
         cast(sum(duration_seconds) filter (where segment_type = 'hold') as bigint) as hold_seconds,
         cast(sum(duration_seconds) filter (where segment_type = 'wrap') as bigint) as wrap_seconds
@@ -48,11 +51,15 @@ select
     coalesce(legs.team_id, 'none') as team_id,
     legs.agent_id,
     legs.outcome,
+    legs.ended_by,
+    legs.outcome = 'transferred' or legs.ended_by is not null as has_end_record,
+    legs.was_abandoned_on_hold,
     legs.talk_seconds,
     legs.hold_seconds,
     legs.wrap_seconds,
     legs.talk_seconds + coalesce(legs.hold_seconds, 0) + coalesce(legs.wrap_seconds, 0) as handle_seconds,
     legs.started_at,
+    legs.ended_at,
     contacts.service_date,
     contacts.service_hour
 

@@ -3,6 +3,8 @@ select
     reporting_zone,
     customer_key,
     target_answer_seconds,
+    target_answer_seconds_chat,
+    human_answer_seconds,
     short_abandon_seconds,
     short_abandon_seconds_chat,
     reopen_window_days,
