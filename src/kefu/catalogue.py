@@ -239,7 +239,10 @@ def _kpi(
         raise ValueError(f"{model['name']} has no column {', '.join(sorted(absent))}")
 
     table, low, high = model["name"], None, None
-    if interval == "none":
+    if interval == "none" and metric["type"] == "ratio":  # of sums over everything there was
+        numerator, denominator = total(metric["numerator"]), total(metric["denominator"])
+        n, value = denominator, f"cast({numerator} as double precision) / nullif({denominator}, 0)"
+    elif interval == "none":
         if "non_additive_dimension" in metric:  # a stock: of several days the last
             numerator = f"kpis.sum_at_last({metric['expr']}, service_date)"
         else:  # or the highest of all

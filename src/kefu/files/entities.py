@@ -127,6 +127,7 @@ ENTITIES: Mapping[str, Entity] = {
             Field("outcome", "text", "How the call ended for the customer.", required=True, words=OUTCOMES),
             Field("transfers", "integer", "Transfers after the first answer."),
             Field("ended_by", "text", "Who hung up.", words=ENDED_BY),
+            Field("callback_of", "text", "call_id of the call that asked for it; the attempt is a call of its own."),
             Field("ended_on_hold", "boolean", "Whether the customer hung up while on hold."),
         ),
         _entity(

@@ -1,6 +1,12 @@
 -- One row per agent leg: what one agent did for one contact. Legs still running, or cut off in the log, have no talk.
 with
 
+build as (
+
+    select * from {{ ref('stg_kefu__build') }}
+
+),
+
 contacts as (
 
     select * from {{ ref('fct_contacts') }}
@@ -60,8 +66,11 @@ select
     legs.talk_seconds + coalesce(legs.hold_seconds, 0) + coalesce(legs.wrap_seconds, 0) as handle_seconds,
     legs.started_at,
     legs.ended_at,
+    legs.agent_id || ' ' || cast({{ kf_local_date('legs.started_at') }} as {{ kf_text() }}) as work_day_id,
+    legs.agent_id || ' ' || cast({{ kf_local_date('legs.ended_at') }} as {{ kf_text() }}) as last_work_day_id,
     contacts.service_date,
     contacts.service_hour
 
 from legs
+cross join build
 inner join contacts on legs.interaction_id = contacts.interaction_id

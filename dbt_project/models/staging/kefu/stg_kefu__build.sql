@@ -5,6 +5,8 @@ select
     target_answer_seconds,
     target_answer_seconds_chat,
     human_answer_seconds,
+    callback_promise_seconds,
+    callback_attempts,
     short_abandon_seconds,
     short_abandon_seconds_chat,
     reopen_window_days,
