@@ -69,7 +69,8 @@ def test_every_kpi_says_what_a_reader_needs_to_judge_it(kpis: dict[str, Kpi]) ->
         assert one.minimum_n >= 1, one.id
         assert one.grains == catalogue.GRAINS, one.id
         assert {"executive", "manager", "analyst"} >= set(one.roles) > set(), one.id
-        assert "team" in one.dimensions and "channel" in one.dimensions, one.id
+        # whoever works on two channels at a time is busy once
+        assert "team" in one.dimensions and ("channel" in one.dimensions or one.id == "concurrency"), one.id
         low, high = one.valid_range
         assert low is None or high is None or low < high, one.id
         if one.target is not None:
@@ -78,7 +79,10 @@ def test_every_kpi_says_what_a_reader_needs_to_judge_it(kpis: dict[str, Kpi]) ->
 
 def test_the_unit_the_interval_and_the_range_of_a_kpi_fit(kpis: dict[str, Kpi]) -> None:
     for one in kpis.values():
-        expected = {"share": {"percent"}, "nps": {"points"}, "none": {"count"}, "mean": {"seconds", "score", "ratio"}}
+        expected = {
+            "share": {"percent"}, "nps": {"points"}, "none": {"count", "seconds", "ratio"}, "mean": {"seconds", "score", "ratio"},
+            "percentile": {"seconds"}, "patience": {"seconds"},
+        }  # fmt: skip
         assert one.unit in expected[one.interval], one.id
         assert (one.unit == "percent") <= (one.valid_range == (0, 1)), one.id
         assert (one.unit == "points") <= (one.valid_range == (-100, 100)), one.id
@@ -101,7 +105,9 @@ def test_the_sql_of_a_kpi_reads_columns_of_its_table_and_nothing_else(project: P
         fragments = [one.value_sql, one.numerator_sql, one.denominator_sql, one.n_sql, one.low_sql, one.high_sql]
         for fragment in filter(None, fragments):
             tree = sqlglot.parse_one(f"select {fragment}", dialect="postgres")
-            assert {column.name for column in tree.find_all(exp.Column)} <= columns, one.id
+            # a function of a schema in an `order by` is a column to the parser, one without a name
+            named = {column.name for column in tree.find_all(exp.Column) if isinstance(column.this, exp.Identifier)}
+            assert named <= columns, one.id
             assert not list(tree.find_all(exp.Select))[1:], one.id
 
 
@@ -160,7 +166,8 @@ def test_everything_that_is_wrong_with_the_definitions_is_said_at_once(copy: Cop
     assert lines == [
         "  - kpi_telephony_hourly.yml: metric offered: owner is missing",
         "  - kpi_telephony_hourly.yml: metric answered: code is missing",
-        "  - kpi_telephony_hourly.yml: metric answer_rate: interval 'guess' is none of share, mean, nps, none",
+        "  - kpi_telephony_hourly.yml: metric answer_rate: interval 'guess' is none of share, mean, nps, percentile, "
+        "patience, none",
     ]
 
 

@@ -7,6 +7,7 @@ A KPI is defined there and nowhere else. This module reads it and forms from it 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -18,7 +19,7 @@ import yaml
 from kefu.errors import KefuError
 
 Unit = Literal["percent", "seconds", "count", "points", "score", "ratio"]
-Interval = Literal["share", "mean", "nps", "none"]
+Interval = Literal["share", "mean", "nps", "percentile", "patience", "none"]
 LANGUAGES = ("en", "zh")
 
 # The columns of the kpi tables behind the dimensions people name.
@@ -32,6 +33,7 @@ DIMENSION_COLUMNS = {
     "segment": "segment",
 }
 GRAINS = ("total", "day", "week", "month")
+Z = 1.959963984540054  # of 95 % of a normal distribution, as in src/kefu/warehouse.sql
 PROFILE = "kefu"  # the definition profile of the house; published alternatives come beside it
 
 # How a value's interval is stated; the formulas are SQL functions of schema kpis (src/kefu/warehouse.sql).
@@ -39,6 +41,16 @@ INTERVAL_NOTES = {
     "share": {"en": "95 % Wilson interval", "zh": "95% Wilson 区间"},
     "mean": {"en": "95 % normal interval of the mean", "zh": "95% 均值正态区间"},
     "nps": {"en": "95 % adjusted-Wald interval", "zh": "95% 校正 Wald 区间"},
+    "percentile": {
+        "en": "95 % order-statistic interval; durations are counted by band: exact below 1,000 s, from there on within 0.5 %",
+        "zh": "95% 次序统计量区间；时长按区段计数：1000 秒以内精确，以上误差不超过 0.5%",
+    },
+    "patience": {
+        "en": "95 % interval of the Kaplan-Meier median (Greenwood, log-log); waits are counted by band: exact below "
+        "1,000 s, from there on within 0.5 %; MetricFlow cannot form it",
+        "zh": "Kaplan-Meier 中位数的 95% 区间（Greenwood，log-log）；等待按区段计数：1000 秒以内精确，以上误差不超过 0.5%；"
+        "MetricFlow 无法计算",
+    },
     "none": {"en": "full count, no interval", "zh": "全量计数，无区间"},
 }
 UNIT_NAMES = {
@@ -94,6 +106,7 @@ class Kpi:
     low_sql: str | None
     high_sql: str | None
     profile: str = PROFILE
+    in_metricflow: bool = True  # what no aggregation of MetricFlow can form is left out there
     # The classes of contacts that each side counts; empty where the sides are no sums of them. Their names.
     numerator_classes: tuple[str, ...] = ()
     denominator_classes: tuple[str, ...] = ()
@@ -117,25 +130,31 @@ def load(project: Path) -> dict[str, Kpi]:
 def _load(folder: Path) -> dict[str, Kpi]:
     kpis: dict[str, Kpi] = {}
     problems: list[str] = []
-    for path in sorted(folder.glob("*.yml"), key=lambda path: _ORDER.get(path.stem, len(_ORDER))):
-        for model in (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get("models", []):
-            metrics = {metric["name"]: metric for metric in model.get("metrics", [])}
-            for metric in metrics.values():
-                meta = metric.get("config", {}).get("meta", {})
-                parent = metrics.get(str(meta.get("profile_of")), {}).get("config", {}).get("meta", {})
-                if not (meta.get("kpi") or "profile_of" in meta):
-                    continue
-                try:
-                    kpi = _kpi(metric, {**parent, **meta}, metrics, model)
-                except (KeyError, TypeError, ValueError) as error:
-                    problems.append(f"{path.name}: metric {metric['name']}: {_words(error)}")
-                    continue
-                if kpi.id not in kpis:
-                    kpis[kpi.id] = kpi
-                elif "profile_of" in meta and kpi.profile not in {one.profile for one in kpis[kpi.id].profiles}:
-                    kpis[kpi.id] = replace(kpis[kpi.id], profiles=(*kpis[kpi.id].profiles, kpi))
-                else:
-                    problems.append(f"{path.name}: {kpi.id} is defined twice")
+    models = [
+        (path.name, model)
+        for path in sorted(folder.glob("*.yml"), key=lambda path: _ORDER.get(path.stem, len(_ORDER)))
+        for model in (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get("models", [])
+    ]
+    everything = {metric["name"]: metric for _, model in models for metric in model.get("metrics", [])}
+    for file, model in models:
+        metrics = {metric["name"]: metric for metric in model.get("metrics", [])}
+        others = model.get("config", {}).get("meta", {}).get("kpis", [])
+        for metric in [*metrics.values(), *others]:
+            meta = metric.get("config", {}).get("meta", {})
+            if not (meta.get("kpi") or "profile_of" in meta):
+                continue
+            try:
+                said = {**_inherited(metric, meta, everything), **meta}
+                kpi = _kpi(metric, said, metrics, model)
+            except (KeyError, TypeError, ValueError) as error:
+                problems.append(f"{file}: metric {metric['name']}: {_words(error)}")
+                continue
+            if kpi.id not in kpis:
+                kpis[kpi.id] = replace(kpi, in_metricflow=metric["name"] in metrics)
+            elif "profile_of" in meta and kpi.profile not in {one.profile for one in kpis[kpi.id].profiles}:
+                kpis[kpi.id] = replace(kpis[kpi.id], profiles=(*kpis[kpi.id].profiles, kpi))
+            else:
+                problems.append(f"{file}: {kpi.id} is defined twice")
     for kpi in kpis.values():
         for partner in kpi.partners:
             if partner not in kpis:
@@ -148,10 +167,53 @@ def _load(folder: Path) -> dict[str, Kpi]:
     return kpis
 
 
+def _inherited(metric: Mapping[str, Any], meta: Mapping[str, Any], metrics: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a KPI need not say again: a profile takes it from its KPI, a percentile from the KPI of the mean."""
+    of = meta.get("profile_of") or meta.get("percentile_of")
+    if of is None:
+        return {}
+    parent: Mapping[str, Any] = metrics[of]["config"]["meta"]
+    if "profile_of" in meta:
+        return parent
+    percent = f"{100 * metric['percentile']:g}"
+    name, described = parent["name"], parent["description"]
+    return {
+        **parent,
+        "code": f"{parent['code']}-p{percent}",
+        "name": {"en": f"{name['en']}, p{percent}", "zh": f"{name['zh']} P{percent}"},
+        "description": {
+            "en": f"{percent} % of the durations are at most so long. The mean: {described['en']}",
+            "zh": f"{percent}% 的时长不超过该值。均值口径：{described['zh']}",
+        },
+        "target": None,
+        "partners": [],
+        "interval": "percentile",
+        "minimum_n": _least_n(metric["percentile"]),
+        "definition": {**PERCENTILE, "since": parent["definition"]["since"]},
+    }
+
+
+PERCENTILE = {
+    "version": 1,
+    "source": "inverse of the empirical distribution function (Hyndman and Fan, type 1), over bands",
+}
+
+
+def _least_n(fraction: float) -> int:
+    """From so many durations on both ends of a percentile's interval are among them (kpis.percentile_rank)."""
+
+    def has_ends(n: int) -> bool:
+        half = Z * math.sqrt(n * fraction * (1 - fraction))
+        return round(n * fraction - half) >= 1 and round(1 + n * fraction + half) <= n
+
+    last_without = max(n for n in range(1, math.ceil(8 * Z**2 / min(fraction, 1 - fraction))) if not has_ends(n))
+    return max(10, last_without + 1)
+
+
 _ORDER = {
     name: place
     for place, name in enumerate(
-        ("kpi_telephony_hourly", "kpi_tickets_daily", "kpi_backlog_daily", "kpi_satisfaction_daily")
+        ("kpi_telephony_hourly", "kpi_contact_durations", "kpi_leg_durations", "kpi_tickets_daily", "kpi_backlog_daily", "kpi_satisfaction_daily")
     )
 }
 
@@ -176,13 +238,28 @@ def _kpi(
     if absent := {DIMENSION_COLUMNS[name] for name in meta["dimensions"]} - columns:
         raise ValueError(f"{model['name']} has no column {', '.join(sorted(absent))}")
 
-    low = high = None
-    if interval == "none":
+    table, low, high = model["name"], None, None
+    if interval == "none" and metric["type"] == "ratio":  # of sums over everything there was
+        numerator, denominator = total(metric["numerator"]), total(metric["denominator"])
+        n, value = denominator, f"cast({numerator} as double precision) / nullif({denominator}, 0)"
+    elif interval == "none":
         if "non_additive_dimension" in metric:  # a stock: of several days the last
             numerator = f"kpis.sum_at_last({metric['expr']}, service_date)"
+        else:  # or the highest of all
+            numerator = f"{metric['agg']}({metric['expr']})"
+        n = total(meta["n"]) if "n" in meta else numerator
+        denominator, value = "null", f"cast({numerator} as double precision)"
+    elif interval in ("percentile", "patience"):
+        table, numerator, denominator = model["config"]["meta"]["bands"], "null", "null"
+        band = metric["expr"]
+        n = f"sum(case when {band} is not null then durations end)"
+        if interval == "percentile":
+            bands = f"({metric['percentile']}) within group (order by kpis.counted({band}, durations))"
+            parts = [f"kpis.percentile_of_bands{end}{bands}" for end in ("", "_low", "_high")]
         else:
-            numerator = f"sum({metric['expr']})"
-        denominator, n, value = "null", numerator, f"cast({numerator} as double precision)"
+            bands = f"(kpis.waited({band}, durations, {meta['has_left']}))"
+            parts = [f"kpis.median_patience{end}{bands}" for end in ("", "_low", "_high")]
+        value, low, high = (f"cast({part} as double precision)" for part in parts)
     else:
         numerator = total(meta.get("numerator") or metric["numerator"])
         denominator = n = total(meta.get("denominator") or metric["denominator"])
@@ -194,12 +271,12 @@ def _kpi(
             low, high = (f"kpis.mean_{end}({numerator}, {squares}, {n})" for end in ("low", "high"))
         else:
             value = f"100 * {value}"
-            parts = (
+            sides_of = (
                 f"{total(meta['promoters'])}, {total(meta['detractors'])}"
                 if meta["promoters"] in metrics
                 else (f"sum({meta['promoters']}), sum({meta['detractors']})")
             )
-            low, high = (f"kpis.nps_{end}({parts}, {n})" for end in ("low", "high"))
+            low, high = (f"kpis.nps_{end}({sides_of}, {n})" for end in ("low", "high"))
     sides, classes = _sides(
         [str(metrics.get(str(metric.get(side)), {}).get("expr", "")) for side in ("numerator", "denominator")],
         model.get("config", {}).get("meta", {}),
@@ -228,7 +305,7 @@ def _kpi(
         version=definition["version"],
         since=str(definition["since"]),
         source=definition["source"],
-        table=model["name"],
+        table=table,
         value_sql=value,
         numerator_sql=numerator,
         denominator_sql=denominator,

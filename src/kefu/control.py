@@ -41,7 +41,11 @@ add column if not exists full_ledger boolean not null default true,
 add column if not exists full_marts boolean not null default true,
 add column if not exists reason text not null default '',
 add column if not exists watermarks text not null default '{}',
-add column if not exists fingerprint text not null default '{}';
+add column if not exists fingerprint text not null default '{}',
+add column if not exists target_answer_seconds_chat bigint not null default 60,
+add column if not exists human_answer_seconds bigint not null default 15,
+add column if not exists callback_promise_seconds bigint not null default 7200,
+add column if not exists callback_attempts bigint not null default 3;
 create table if not exists control.teams (
     source text not null,
     member text not null,

@@ -38,6 +38,10 @@ class Parameters(_Model):
     """The edge rules, each named; the codes are those of docs/kpis.md."""
 
     target_answer_seconds: int = Field(20, ge=0, description="Service level: answered within this many seconds.")
+    target_answer_seconds_chat: int = Field(60, ge=0, description="Service level in chat and messaging.")
+    human_answer_seconds: int = Field(15, ge=0, description="A08: answered by a person so soon after asking for one.")
+    callback_promise_seconds: int = Field(7200, ge=0, description="E02: a call-back is due within this many seconds.")
+    callback_attempts: int = Field(3, ge=1, description="E02: a call-back counts among the first so many attempts.")
     short_abandon_seconds: int = Field(5, ge=0, description="E01, voice: a shorter wait is a short abandon.")
     short_abandon_seconds_chat: int = Field(10, ge=0, description="E01, chat and messaging.")
     reopen_window_days: int = Field(14, ge=0, description="T06: a later reopen does not count.")

@@ -173,3 +173,206 @@ create or replace aggregate kpis.sum_at_last(value bigint, day date) (
 
 comment on aggregate kpis.sum_at_last(bigint, date)
 is 'Sum of value over the rows of the latest day in the group. NULL without rows.';
+
+-- Percentiles of durations counted by band (macro kf_band): `percentile_of_bands(0.9) within group (order by
+-- counted(band, n))`. Band and count travel as one number, so that collecting them is a built-in function.
+create or replace function kpis.counted(band bigint, durations bigint)
+returns bigint language sql immutable parallel safe as
+$$ select case when band >= 0 and durations > 0 then band * 16777216 + least(durations, 16777215) end $$;
+
+comment on function kpis.counted(bigint, bigint)
+is 'A band with the number of its durations, for kpis.percentile_of_bands. NULL without any.';
+
+-- Which of n durations in order it is. side: 0 the percentile itself, the first that so large a share does not exceed;
+-- -1 and +1 the ends of its interval, normal approximation of the binomial. NULL where n is too few for an end.
+create or replace function kpis.percentile_rank(
+    fraction double precision, n double precision, side double precision
+) returns double precision language plpgsql immutable strict parallel safe as $$
+declare
+    z constant double precision := 1.959963984540054;
+    middle constant double precision := n * fraction;
+    half double precision;
+    place double precision;
+begin
+    if side = 0 then
+        return greatest(ceil(middle), 1);
+    end if;
+    half := z * sqrt(middle * (1 - fraction));
+    place := case when side < 0 then round(middle - half) else round(1 + middle + half) end;
+    return case when place between 1 and n then place end;
+end
+$$;
+
+create or replace function kpis.percentile_found(
+    state bigint [], fraction double precision, side double precision
+) returns bigint language plpgsql immutable parallel safe as $$
+declare
+    wanted double precision;
+    so_far double precision := 0;
+    band bigint;
+    durations double precision;
+begin
+    select kpis.percentile_rank(fraction, cast(sum(each & 16777215) as double precision), side)
+    into wanted from unnest(state) as each;
+    if wanted is null then
+        return null;
+    end if;
+    for band, durations in
+        select each >> 24, sum(each & 16777215) from unnest(state) as each
+        where each is not null group by 1 order by 1
+    loop
+        so_far := so_far + durations;
+        exit when so_far >= wanted;
+    end loop;
+    return band;
+end
+$$;
+
+create or replace function kpis.percentile_value(state bigint [], fraction double precision)
+returns bigint language sql immutable parallel safe as
+$$ select kpis.percentile_found(state, fraction, 0) $$;
+
+create or replace function kpis.percentile_lower(state bigint [], fraction double precision)
+returns bigint language sql immutable parallel safe as
+$$ select kpis.percentile_found(state, fraction, -1) $$;
+
+create or replace function kpis.percentile_upper(state bigint [], fraction double precision)
+returns bigint language sql immutable parallel safe as
+$$ select kpis.percentile_found(state, fraction, 1) $$;
+
+-- They differ in their last step alone, so a query that asks for several collects once.
+create or replace aggregate kpis.percentile_of_bands(fraction double precision order by counted bigint) (
+    sfunc = array_append,
+    stype = bigint [],
+    initcond = '{}',
+    finalfunc = kpis.percentile_value,
+    finalfunc_modify = read_only,
+    parallel = safe
+);
+
+create or replace aggregate kpis.percentile_of_bands_low(fraction double precision order by counted bigint) (
+    sfunc = array_append,
+    stype = bigint [],
+    initcond = '{}',
+    finalfunc = kpis.percentile_lower,
+    finalfunc_modify = read_only,
+    parallel = safe
+);
+
+create or replace aggregate kpis.percentile_of_bands_high(fraction double precision order by counted bigint) (
+    sfunc = array_append,
+    stype = bigint [],
+    initcond = '{}',
+    finalfunc = kpis.percentile_upper,
+    finalfunc_modify = read_only,
+    parallel = safe
+);
+
+comment on aggregate kpis.percentile_of_bands(double precision order by bigint)
+is 'Percentile (0 to 1) of durations counted by band: the lowest band that so large a share does not exceed.';
+comment on aggregate kpis.percentile_of_bands_low(double precision order by bigint)
+is 'Lower end of the 95 % interval of a percentile, an order statistic. NULL where there are too few durations.';
+comment on aggregate kpis.percentile_of_bands_high(double precision order by bigint)
+is 'Upper end of the 95 % interval of a percentile, an order statistic. NULL where there are too few durations.';
+
+-- How long customers are ready to wait, by Kaplan and Meier: `median_patience(waited(band, n, whether they left))`. Who
+-- was answered might have waited longer, and counts only among those still waiting until then.
+create or replace function kpis.waited(band bigint, contacts bigint, has_left boolean)
+returns bigint language sql immutable parallel safe as
+$$
+    select case
+        when band >= 0 and contacts > 0
+            then band * 33554432 + least(contacts, 16777215) * 2 + case when has_left then 1 else 0 end
+    end
+$$;
+
+comment on function kpis.waited(bigint, bigint, boolean)
+is 'A band with the number of contacts whose wait ended there, by giving up or otherwise, for kpis.median_patience.';
+
+-- The first wait at which no more than half are still waiting. side: 0 the estimate, -1 and +1 the ends of its 95 %
+-- interval: where the limits of the curve (Greenwood, log of minus log) come down to a half. NULL if that never happens.
+create or replace function kpis.patience_found(state bigint [], side double precision)
+returns bigint language plpgsql immutable parallel safe as $$
+declare
+    z constant double precision := 1.959963984540054;
+    waiting double precision;
+    staying double precision := 1;
+    greenwood double precision := 0;
+    band bigint;
+    gone double precision;
+    others double precision;
+    error double precision;
+    curve double precision;
+begin
+    select sum((each & 33554431) >> 1) into waiting from unnest(state) as each;
+    for band, gone, others in
+        select
+            each >> 25,
+            sum(case when each & 1 = 1 then (each & 33554431) >> 1 else 0 end),
+            sum(case when each & 1 = 0 then (each & 33554431) >> 1 else 0 end)
+        from unnest(state) as each
+        where each is not null group by 1 order by 1
+    loop
+        if gone > 0 then
+            staying := staying * (1 - gone / waiting);
+            if staying <= 0 then
+                return case when side <= 0 then band end;
+            end if;
+            greenwood := greenwood + gone / (waiting * (waiting - gone));
+            error := sqrt(greenwood) / ln(staying);
+            curve := case when side = 0 then staying else exp(-exp(ln(-ln(staying)) + side * z * error)) end;
+            if curve <= 0.5 then
+                return band;
+            end if;
+        end if;
+        waiting := waiting - gone - others;
+    end loop;
+    return null;
+end
+$$;
+
+create or replace function kpis.patience_value(state bigint [])
+returns bigint language sql immutable parallel safe as
+$$ select kpis.patience_found(state, 0) $$;
+
+create or replace function kpis.patience_lower(state bigint [])
+returns bigint language sql immutable parallel safe as
+$$ select kpis.patience_found(state, -1) $$;
+
+create or replace function kpis.patience_upper(state bigint [])
+returns bigint language sql immutable parallel safe as
+$$ select kpis.patience_found(state, 1) $$;
+
+create or replace aggregate kpis.median_patience(waited bigint) (
+    sfunc = array_append,
+    stype = bigint [],
+    initcond = '{}',
+    finalfunc = kpis.patience_value,
+    combinefunc = array_cat,
+    parallel = safe
+);
+
+create or replace aggregate kpis.median_patience_low(waited bigint) (
+    sfunc = array_append,
+    stype = bigint [],
+    initcond = '{}',
+    finalfunc = kpis.patience_lower,
+    combinefunc = array_cat,
+    parallel = safe
+);
+
+create or replace aggregate kpis.median_patience_high(waited bigint) (
+    sfunc = array_append,
+    stype = bigint [],
+    initcond = '{}',
+    finalfunc = kpis.patience_upper,
+    combinefunc = array_cat,
+    parallel = safe
+);
+
+comment on aggregate kpis.median_patience(bigint)
+is 'Median time to abandon from counts by band, Kaplan-Meier. NULL while more than half would wait longer than known.';
+comment on aggregate kpis.median_patience_low(bigint)
+is 'Lower end of the 95 % interval of the median time to abandon.';
+comment on aggregate kpis.median_patience_high(bigint)
+is 'Upper end of the 95 % interval of the median time to abandon. NULL where it is not reached.';

@@ -25,7 +25,8 @@ select
     stacked.agent_id,
     stacked.started_at,
     stacked.ended_at,
-    stacked.duration_seconds
+    stacked.duration_seconds,
+    stacked.ended_by
 
 from stacked
 left join teams on stacked.source_team_id = teams.source_team_id

@@ -66,6 +66,7 @@ select
     coalesce(queued.queue_visits, 0) as queue_visits,
     stacked.has_transfer_record,
     stacked.reported_transfers,
+    stacked.parent_interaction_id,
     stacked.started_at,
     queued.queued_at,
     stacked.ended_at

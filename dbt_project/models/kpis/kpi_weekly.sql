@@ -2,6 +2,12 @@
 -- depends_on: {{ ref('kpi_tickets_daily') }}
 -- depends_on: {{ ref('kpi_backlog_daily') }}
 -- depends_on: {{ ref('kpi_satisfaction_daily') }}
+-- depends_on: {{ ref('kpi_contact_durations_daily') }}
+-- depends_on: {{ ref('kpi_leg_durations_daily') }}
+-- depends_on: {{ ref('kpi_ticket_durations_daily') }}
+-- depends_on: {{ ref('kpi_queue_visits_daily') }}
+-- depends_on: {{ ref('kpi_concurrency_daily') }}
+-- depends_on: {{ ref('kpi_callbacks_daily') }}
 {#- Every KPI of the catalogue by its own formula, so the kpi tables are read once each and no formula is repeated. -#}
 {%- set tables = {} %}
 {%- for kpi in kpi_parts() %}

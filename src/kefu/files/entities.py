@@ -36,6 +36,7 @@ OUTCOMES = (
     "answered", "abandoned", "ivr_abandoned", "self_served", "callback_requested", "voicemail", "overflowed",
     "closed", "failed",
 )  # fmt: skip
+ENDED_BY = ("customer", "agent", "system")
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,9 @@ ENTITIES: Mapping[str, Entity] = {
             Field("wrap_seconds", "seconds", "Work after the call."),
             Field("outcome", "text", "How the call ended for the customer.", required=True, words=OUTCOMES),
             Field("transfers", "integer", "Transfers after the first answer."),
+            Field("ended_by", "text", "Who hung up.", words=ENDED_BY),
+            Field("callback_of", "text", "call_id of the call that asked for it; the attempt is a call of its own."),
+            Field("ended_on_hold", "boolean", "Whether the customer hung up while on hold."),
         ),
         _entity(
             "tickets",

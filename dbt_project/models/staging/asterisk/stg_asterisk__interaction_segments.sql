@@ -23,6 +23,7 @@ visits as (
         min(occurred_at) filter (where event = 'CONNECT') as connected_at,
         min(agent) filter (where event = 'CONNECT') as agent,
         min(data1) filter (where event = 'CONNECT') as held_for,
+        min(data3) filter (where event = 'CONNECT') as rang_for,
         min(event) filter (where event in ('ABANDON', 'EXITWITHTIMEOUT', 'EXITWITHKEY', 'EXITEMPTY')) as left_by,
         min(occurred_at) filter (where event in ('ABANDON', 'EXITWITHTIMEOUT', 'EXITWITHKEY', 'EXITEMPTY')) as left_at,
         min(data3) filter (where event in ('ABANDON', 'EXITWITHTIMEOUT')) as left_after,
@@ -53,6 +54,7 @@ timed as (
         connected_at,
         -- the log's own figures, as the phone system measured them; the stamps where it gives none
         case when {{ kf_matches('held_for', '^[0-9]+$') }} then cast(held_for as bigint) end as held_seconds,
+        case when {{ kf_matches('rang_for', '^[0-9]+$') }} then cast(rang_for as bigint) end as rang_seconds,
         case when {{ kf_matches('left_after', '^[0-9]+$') }} then cast(left_after as bigint) end as left_after_seconds,
         case when {{ kf_matches('talked_for', '^[0-9]+$') }} then cast(talked_for as bigint) end as talked_seconds,
         coalesce(entered_at, first_seen_at) as queued_at,
@@ -85,6 +87,7 @@ segments as (
         left_queue_at as ended_at,
         coalesce(held_seconds, left_after_seconds, {{ kf_seconds_between('queued_at', 'left_queue_at') }})
             as duration_seconds,
+        cast(null as {{ kf_text() }}) as ended_by,
         cast(null as {{ kf_text() }}) as file_id,
         cast(null as bigint) as byte_offset
     from timed
@@ -97,16 +100,38 @@ segments as (
         0 as step,
         cast(null as bigint) as leg_number,
         'alert' as segment_type,
-        'not_answered' as outcome,
+        -- E25: an agent's miss; when the caller gave up while it rang, nobody's
+        case event when 'RINGCANCELED' then 'cancelled' else 'not_answered' end as outcome,
         queue,
         agent,
         {{ kf_add_seconds('occurred_at', '-' ~ kf_idiv('cast(data1 as bigint)', 1000)) }} as started_at,
         occurred_at as ended_at,
         {{ kf_idiv('cast(data1 as bigint)', 1000) }} as duration_seconds,
+        cast(null as {{ kf_text() }}) as ended_by,
         file_id,
         byte_offset
     from events
-    where event = 'RINGNOANSWER' and {{ kf_matches('data1', '^[0-9]+$') }}
+    where event in ('RINGNOANSWER', 'RINGCANCELED') and {{ kf_matches('data1', '^[0-9]+$') }}
+
+    union all
+
+    select
+        callid,
+        visit_number,
+        0 as step,
+        cast(null as bigint) as leg_number,
+        'alert' as segment_type,
+        'answered' as outcome,
+        queue,
+        agent,
+        {{ kf_add_seconds('connected_at', '-coalesce(rang_seconds, 0)') }} as started_at,
+        connected_at as ended_at,
+        rang_seconds as duration_seconds,
+        cast(null as {{ kf_text() }}) as ended_by,
+        cast(null as {{ kf_text() }}) as file_id,
+        cast(null as bigint) as byte_offset
+    from timed
+    where connected_at is not null
 
     union all
 
@@ -126,6 +151,7 @@ segments as (
         connected_at as started_at,
         talk_ended_at as ended_at,
         coalesce(talked_seconds, {{ kf_seconds_between('connected_at', 'talk_ended_at') }}) as duration_seconds,
+        case talk_ended_by when 'COMPLETEAGENT' then 'agent' when 'COMPLETECALLER' then 'customer' end as ended_by,
         cast(null as {{ kf_text() }}) as file_id,
         cast(null as bigint) as byte_offset
     from timed
@@ -148,6 +174,7 @@ segments as (
             when wrap_ups.callid is null then 0
             else {{ kf_seconds_between('wrap_ups.started_at', 'wrap_ups.ended_at') }}
         end as duration_seconds,
+        cast(null as {{ kf_text() }}) as ended_by,
         cast(null as {{ kf_text() }}) as file_id,
         cast(null as bigint) as byte_offset
     from timed
@@ -182,6 +209,7 @@ select
     'asterisk-' || agent as agent_id,
     started_at,
     ended_at,
-    duration_seconds
+    duration_seconds,
+    ended_by
 
 from segments

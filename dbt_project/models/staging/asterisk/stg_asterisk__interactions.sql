@@ -31,6 +31,7 @@ select
     cast(null as {{ kf_text() }}) as unqueued_outcome,
     true as has_transfer_record,
     cast(0 as bigint) as reported_transfers,
+    cast(null as {{ kf_text() }}) as parent_interaction_id,
     started_at,
     ended_at
 

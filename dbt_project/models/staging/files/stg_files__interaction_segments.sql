@@ -22,7 +22,9 @@ calls as (
         talk_seconds,
         hold_seconds,
         wrap_seconds,
-        transfers
+        transfers,
+        ended_by,
+        ended_on_hold
 
     from {{ source('files', 'calls') }}
 
@@ -66,7 +68,8 @@ segments as (
         source_team_id,
         cast(null as {{ kf_text() }}) as agent_id,
         started_at,
-        coalesce(ivr_seconds, {{ kf_seconds_between('started_at', 'ended_at') }}) as duration_seconds
+        coalesce(ivr_seconds, {{ kf_seconds_between('started_at', 'ended_at') }}) as duration_seconds,
+        cast(null as {{ kf_text() }}) as ended_by
     from timed
     where ivr_seconds is not null or outcome in ('ivr_abandoned', 'self_served')
 
@@ -87,7 +90,8 @@ segments as (
         source_team_id,
         agent_id,
         queued_at as started_at,
-        waited_seconds as duration_seconds
+        waited_seconds as duration_seconds,
+        cast(null as {{ kf_text() }}) as ended_by
     from timed
     where outcome not in ('ivr_abandoned', 'self_served', 'failed')
 
@@ -104,7 +108,8 @@ segments as (
         source_team_id,
         agent_id,
         coalesce(answered_at, {{ kf_add_seconds('queued_at', 'coalesce(waited_seconds, 0)') }}) as started_at,
-        talked_seconds as duration_seconds
+        talked_seconds as duration_seconds,
+        case when coalesce(transfers, 0) = 0 then ended_by end as ended_by
     from timed
     where outcome = 'answered'
 
@@ -116,14 +121,15 @@ segments as (
         4 as sequence,
         1 as leg_number,
         'hold' as segment_type,
-        'resumed' as outcome,
+        case when ended_on_hold then 'abandoned' else 'resumed' end as outcome,
         queue_id,
         source_team_id,
         agent_id,
         coalesce(answered_at, {{ kf_add_seconds('queued_at', 'coalesce(waited_seconds, 0)') }}) as started_at,
-        hold_seconds as duration_seconds
+        hold_seconds as duration_seconds,
+        cast(null as {{ kf_text() }}) as ended_by
     from timed
-    where outcome = 'answered' and hold_seconds is not null
+    where outcome = 'answered' and (hold_seconds is not null or ended_on_hold)
 
     union all
 
@@ -138,7 +144,8 @@ segments as (
         source_team_id,
         agent_id,
         coalesce(ended_at, queued_at) as started_at,
-        wrap_seconds as duration_seconds
+        wrap_seconds as duration_seconds,
+        cast(null as {{ kf_text() }}) as ended_by
     from timed
     where outcome = 'answered' and wrap_seconds is not null
 
@@ -157,6 +164,7 @@ select
     agent_id,
     started_at,
     {{ kf_add_seconds('started_at', 'duration_seconds') }} as ended_at,
-    duration_seconds
+    duration_seconds,
+    ended_by
 
 from segments

@@ -26,6 +26,7 @@ select
     end as unqueued_outcome,
     transfers is not null as has_transfer_record,
     coalesce(transfers, 0) as reported_transfers,
+    source || '-' || callback_of as parent_interaction_id,
     {{ kf_utc('started_at') }} as started_at,
     {{ kf_utc('ended_at') }} as ended_at
 

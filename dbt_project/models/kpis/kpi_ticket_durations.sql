@@ -1,0 +1,55 @@
+-- What took how long in the life of a ticket; booked like kpi_tickets_daily, on the day it ended and to the team that had
+-- the ticket then. A measure is a line below: its day, its team, its seconds, and whose it is.
+{%- set measures = {
+    'first_reply': {
+        'date': 'first_reply_date', 'team': 'first_reply_team_id',
+        'seconds': kf_seconds_between('created_at', 'first_replied_at'), 'where': "created_by_kind <> 'agent'"
+    },
+    'first_resolution': {
+        'date': 'first_solve_date', 'team': 'first_solve_team_id',
+        'seconds': kf_seconds_between('created_at', 'first_solved_at')
+    },
+    'full_resolution': {
+        'date': 'last_solve_date', 'team': 'last_solve_team_id',
+        'seconds': kf_seconds_between('created_at', 'last_solved_at')
+    },
+} %}
+with
+
+tickets as (
+
+    select * from {{ ref('fct_tickets') }}
+    where not is_excluded
+
+),
+
+measured as (
+
+    {%- for measure, of in measures.items() %}
+    select
+        {{ of.date }} as service_date,
+        source,
+        channel,
+        {{ of.team }} as team_id,
+        priority,
+        '{{ measure }}' as measure,
+        {{ of.seconds }} as seconds
+    from tickets
+    where {{ of.date }} is not null{% if of.where %} and {{ of.where }}{% endif %}
+    {{ 'union all' if not loop.last }}
+    {%- endfor %}
+
+)
+
+select
+    service_date,
+    source,
+    channel,
+    team_id,
+    priority,
+    measure,
+    {{ kf_band('seconds') }} as band_seconds
+
+from measured
+
+where seconds >= 0

@@ -1,0 +1,118 @@
+-- One row per request to be called back (E02): neither answered nor abandoned. The attempts are contacts of their own; the
+-- first one in which the customer was reached ends the wait. Until the promise is over or kept it is open.
+with
+
+build as (
+
+    select * from {{ ref('stg_kefu__build') }}
+
+),
+
+requests as (
+
+    select
+        contacts.*,
+        {{ kf_add_seconds('contacts.queued_at', 'coalesce(contacts.wait_seconds, 0)') }} as requested_at
+
+    from {{ ref('fct_contacts') }} as contacts
+
+    where contacts.outcome = 'callback_requested' and {{ kf_touched('interaction', 'contacts.interaction_id') }}
+
+),
+
+calls as (
+
+    select
+        attempts.interaction_id,
+        attempts.parent_interaction_id,
+        attempts.started_at,
+        attempts.outcome = 'answered' as is_reached,
+        row_number() over (
+            partition by attempts.parent_interaction_id order by attempts.started_at nulls last, attempts.interaction_id
+        ) as attempt_number
+
+    from {{ ref('canonical_interactions') }} as attempts
+    cross join build
+
+    where
+        attempts.started_at <= build.as_of_at
+        and attempts.parent_interaction_id in (select requests.interaction_id from requests)
+
+),
+
+talks as (
+
+    select
+        interaction_id,
+        min(started_at) as connected_at
+
+    from {{ ref('canonical_interaction_segments') }}
+
+    where segment_type = 'talk' and interaction_id in (select calls.interaction_id from calls)
+
+    group by interaction_id
+
+),
+
+reached as (
+
+    select
+        calls.parent_interaction_id,
+        count(*) as attempts,
+        min(calls.attempt_number) filter (where calls.is_reached) as reached_at_attempt,
+        min(coalesce(talks.connected_at, calls.started_at)) filter (where calls.is_reached) as connected_at
+
+    from calls
+    left join talks on calls.interaction_id = talks.interaction_id
+
+    group by calls.parent_interaction_id
+
+),
+
+judged as (
+
+    select
+        requests.interaction_id,
+        requests.source,
+        requests.channel,
+        requests.queue_id,
+        requests.team_id,
+        requests.requested_at,
+        {{ kf_add_seconds('requests.requested_at', 'build.callback_promise_seconds') }} as promised_at,
+        coalesce(reached.attempts, 0) as attempts,
+        reached.connected_at,
+        {{ kf_seconds_between('requests.requested_at', 'reached.connected_at') }} as wait_seconds,
+        reached.reached_at_attempt <= build.callback_attempts as is_reached_in_attempts,
+        requests.service_date,
+        requests.service_hour,
+        team_schedules.schedule_id,
+        build.as_of_at
+
+    from requests
+    cross join build
+    left join reached on requests.interaction_id = reached.parent_interaction_id
+    left join {{ ref('canonical_team_schedules') }} as team_schedules on requests.team_id = team_schedules.team_id
+
+)
+
+select
+    judged.interaction_id,
+    judged.source,
+    judged.channel,
+    judged.queue_id,
+    judged.team_id,
+    judged.requested_at,
+    judged.promised_at,
+    judged.attempts,
+    judged.connected_at,
+    judged.wait_seconds,
+    {{ kf_business_seconds('day_of_request', 'judged.requested_at', 'day_of_call', 'judged.connected_at') }}
+        as wait_business_seconds,
+    coalesce(judged.connected_at <= judged.promised_at and judged.is_reached_in_attempts, false) as is_kept,
+    coalesce(judged.connected_at <= judged.promised_at, false) or judged.promised_at <= judged.as_of_at as is_decided,
+    judged.service_date,
+    judged.service_hour
+
+from judged
+{{ kf_business_join('day_of_request', 'judged.schedule_id', 'judged.requested_at') }}
+{{ kf_business_join('day_of_call', 'judged.schedule_id', 'judged.connected_at') }}
