@@ -204,7 +204,13 @@ def test_answers_are_booked_on_the_contact_too(told: Told) -> None:
     booked = kpi.ask(told.settings, Question("csat", grain="day", profile="quality_view"))
     # 1, 8 and 2 were rated on the second, the second and the third, about solves of the second, the second and the
     # third; the surveys of the fourth, the fifth and (uninvited) the sixth are about what was asked on the fourth
-    assert given == {date(2026, 3, 2): 2, date(2026, 3, 3): 1, date(2026, 3, 4): 3, date(2026, 3, 5): 1, date(2026, 3, 6): 1}
+    assert given == {
+        date(2026, 3, 2): 2,
+        date(2026, 3, 3): 1,
+        date(2026, 3, 4): 3,
+        date(2026, 3, 5): 1,
+        date(2026, 3, 6): 1,
+    }
     assert {row["from"]: row["n"] for row in booked if row["n"]} == {
         date(2026, 3, 2): 2, date(2026, 3, 3): 1, date(2026, 3, 4): 4, date(2026, 3, 6): 1,
     }  # fmt: skip
