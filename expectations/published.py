@@ -179,14 +179,49 @@ SUITES = {
         resolves("Dashboards have a name for every survey", "survey_id", "dim_survey", "survey_id"),
         counted(
             "Nothing is counted below zero",
-            "csat_responses", "csat_positive", "csat_score", "nps_responses", "nps_promoters", "nps_detractors",
-            "invitations_delivered", "invitations_answered",
+            "csat_responses", "csat_positive", "csat_best", "csat_good", "csat_neutral", "csat_negative", "csat_score",
+            "nps_responses", "nps_promoters", "nps_detractors", "ces_responses", "ces_very_easy", "ces_easy",
+            "ces_neutral", "ces_hard", "ces_score", "bad_ratings", "recovered_ratings", "invitations_eligible",
+            "invitations_sent", "invitations_delivered", "invitations_answered",
         ),
         rows("Positive answers are answers", "csat_positive <= csat_responses", "csat_positive", "csat_responses"),
         rows(
             "Scores lie between worst and best",
             "csat_score between 0 and csat_responses",
             "csat_score", "csat_responses",
+        ),
+        rows(
+            "Every answer is in exactly one of the classes that definitions are made of",
+            "csat_positive = csat_best + csat_good and csat_responses = csat_positive + csat_neutral + csat_negative",
+            "csat_responses", "csat_positive", "csat_best", "csat_good", "csat_neutral", "csat_negative",
+        ),
+        nothing(
+            "Whatever the rule of credit, an answer counts once over all teams",
+            "select service_date, source, channel, survey_id, segment, sum(csat_responses) as answers from {table}"
+            " group by service_date, source, channel, survey_id, segment"
+            " having sum(csat_responses) <> trunc(sum(csat_responses))"
+            " or sum(csat_responses) <> sum(csat_responses_time_weighted)"
+            " or sum(csat_responses) <> sum(csat_responses_all_agents_equal)"
+            " or sum(csat_responses) <> sum(csat_responses_last_agent)"
+            " or sum(csat_responses) <> sum(csat_responses_assignee_at_rating)",
+            finds="days of surveys",
+        ),
+        nothing(
+            "Whichever day it is booked on, an answer counts once",
+            "select source, sum(csat_responses) as given, sum(csat_responses_by_contact) as about from {table}"
+            " group by source having sum(csat_responses) <> sum(csat_responses_by_contact)"
+            " or sum(csat_positive) <> sum(csat_positive_by_contact)",
+            finds="sources",
+        ),
+        rows(
+            "Answers how easy it was are in exactly one group",
+            "ces_responses = ces_very_easy + ces_easy + ces_neutral + ces_hard and ces_score <= ces_responses",
+            "ces_responses", "ces_very_easy", "ces_easy", "ces_neutral", "ces_hard", "ces_score",
+        ),
+        rows(
+            "Ratings made good were bad",
+            "recovered_ratings <= bad_ratings",
+            "recovered_ratings", "bad_ratings",
         ),
         rows(
             "Promoters and detractors are answers, and nobody is both",
@@ -198,7 +233,13 @@ SUITES = {
             "invitations_answered <= invitations_delivered",
             "invitations_answered", "invitations_delivered",
         ),
+        rows(
+            "Delivered invitations were sent, and sent ones due",
+            "invitations_delivered <= invitations_sent and invitations_sent <= invitations_eligible",
+            "invitations_delivered", "invitations_sent", "invitations_eligible",
+        ),
         squares("Scores", "csat_score", "csat_score_squares", "csat_responses"),
+        squares("Ease", "ces_score", "ces_score_squares", "ces_responses"),
     ],
     "kpis.kpi_weekly": [
         key("A week of a KPI and team is judged once", "week_start", "kpi", "team_id"),

@@ -45,7 +45,9 @@ add column if not exists fingerprint text not null default '{}',
 add column if not exists target_answer_seconds_chat bigint not null default 60,
 add column if not exists human_answer_seconds bigint not null default 15,
 add column if not exists callback_promise_seconds bigint not null default 7200,
-add column if not exists callback_attempts bigint not null default 3;
+add column if not exists callback_attempts bigint not null default 3,
+add column if not exists survey_credit text not null default 'time_weighted',
+add column if not exists survey_credit_share decimal(18, 6) not null default 0.8;
 create table if not exists control.teams (
     source text not null,
     member text not null,

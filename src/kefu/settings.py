@@ -11,7 +11,7 @@ import os
 import re
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -51,6 +51,12 @@ class Parameters(_Model):
         description="E04: a reopen solved again within this time without an agent's reply is none.",
     )
     survey_window_days: int = Field(7, ge=0, description="E07: later answers to an invitation do not count.")
+    survey_credit: Literal["time_weighted", "all_agents_equal", "last_agent", "assignee_at_rating"] = Field(
+        "time_weighted", description="E08: which teams an answer counts for, and how much for each."
+    )
+    survey_credit_share: float = Field(
+        0.8, gt=0.5, le=1, description="E08: an agent with less of an answer than this is not judged by it."
+    )
     minimum_n: int = Field(10, ge=1, description="E18: below it dashboards hide the value.")
 
 

@@ -267,9 +267,10 @@ SURVEYED = """
 4|Success|04 01:00|04 02:00|yes|2|
 # did not get to the end
 5|Success|04 01:00|04 02:00|no|1|1
-# never arrived; arrived and was never answered
+# never arrived; arrived and was never answered; held back, having been asked only yesterday
 6|HardBounce|04 01:00
 7|Success|04 01:00
+8|Blocked|04 01:00
 """
 
 
@@ -375,6 +376,20 @@ def files() -> Rows:
                 "responded_at": at("02 03:00"),
                 "_file": "survey.csv",
                 "_line": 1,
-            }
+            },
+            # how easy it was, 1 to 7
+            *(
+                {
+                    "response_id": f"e{value}",
+                    "question": "easy",
+                    "metric": "ces",
+                    "scale": "seven_point",
+                    "value": value,
+                    "responded_at": at("02 03:00"),
+                    "_file": "survey.csv",
+                    "_line": 1 + value,
+                }
+                for value in (3, 4, 5, 7)
+            ),
         ],
     }

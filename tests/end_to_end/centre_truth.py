@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from tests.end_to_end.centre_credits import call_shares, ticket_shares
 from tests.end_to_end.independent import Facts, frame
 
 SOLVED = ("solved", "closed")
@@ -88,9 +90,12 @@ def facts(truth: dict[str, list[Row]], zone: str, as_of: datetime) -> Facts:
         ),
         piles=frame(_piles(tickets, day, last_change), ("date", "source", "channel", "team", "priority", "open")),
         answers=frame(
-            _answers(truth, day), ("date", "source", "channel", "team", "metric", "positive", "score", "group")
+            _answers(truth, day), ("date", "source", "channel", "team", "metric", "box", "score", "group", "weight")
         ),
-        invitations=frame(_invitations(truth, day), ("date", "source", "channel", "team", "delivered", "answered")),
+        ratings=frame(_bad_ratings(truth, day), ("date", "source", "channel", "team", "recovered", "weight")),
+        invitations=frame(
+            _invitations(truth, day), ("date", "source", "channel", "team", "sent", "delivered", "answered")
+        ),
     )
 
 
@@ -238,47 +243,95 @@ def _piles(tickets: list[Row], day: Any, last: date) -> Iterator[Row]:
 
 
 def _answers(truth: dict[str, list[Row]], day: Any) -> Iterator[Row]:
+    shares = _Shares(truth)
     for rating in truth["ratings"]:
         if not rating["score"] or rating["ticket_excluded"]:
             continue
         if _seconds(rating["offered_at"], rating["scored_at"]) > 7 * 86400:
             continue
         good = rating["score"] == "good"
-        yield {
-            "date": day(rating["scored_at"]),
-            "source": "zendesk",
-            "channel": rating["channel"],
-            "team": rating["team"] or "none",
-            "metric": "csat",
-            "positive": good,
-            "score": float(good),
-            "group": None,
-        }
+        for team, weight in shares.of_ticket(rating["ticket_id"], rating["scored_at"]):
+            yield {
+                "date": day(rating["scored_at"]),
+                "source": "zendesk",
+                "channel": rating["channel"],
+                "team": team,
+                "weight": weight,
+                "metric": "csat",
+                "box": "top" if good else "bottom",
+                "score": float(good),
+                "group": None,
+            }
     for response in truth["responses"]:
         if response["verdict"] != "counted":
             continue
-        common = {
-            "date": day(response["recorded_at"]),
-            "source": "qualtrics",
-            "channel": "voice",
-            "team": response["team"],
-        }
-        if response["csat"] is not None:
-            yield {
-                **common,
-                "metric": "csat",
-                "positive": response["csat"] >= 4,
-                "score": (response["csat"] - 1) / 4,
-                "group": None,
+        for team, weight in shares.of_call(response["call_id"]):
+            common = {
+                "date": day(response["recorded_at"]),
+                "source": "qualtrics",
+                "channel": "voice",
+                "team": team,
+                "weight": weight,
             }
-        if response["nps"] is not None:
-            yield {
-                **common,
-                "metric": "nps",
-                "positive": False,
-                "score": None,
-                "group": "promoter" if response["nps"] >= 9 else "detractor" if response["nps"] <= 6 else "passive",
-            }
+            if response["csat"] is not None:
+                score = (response["csat"] - 1) / 4
+                yield {**common, "metric": "csat", "box": _box(response["csat"]), "score": score, "group": None}
+            if response["nps"] is not None:
+                group = "promoter" if response["nps"] >= 9 else "detractor" if response["nps"] <= 6 else "passive"
+                yield {**common, "metric": "nps", "box": None, "score": None, "group": group}
+
+
+def _box(csat: int) -> str:
+    return "top" if csat >= 4 else "bottom" if csat <= 2 else "middle"
+
+
+class _Shares:
+    """The teams' shares of ratings; what no contact is known of cannot be shared, and all of these are known."""
+
+    def __init__(self, truth: dict[str, list[Row]]) -> None:
+        self._tickets = {ticket["ticket_id"]: ticket for ticket in truth["tickets"]}
+        self._calls = {call["call_id"]: call for call in truth["calls"]}
+        writers = [comment["by"] for ticket in truth["tickets"] for comment in ticket["comments"]]
+        self._ids = {who["name"]: f"zendesk-{who['user_id']}" for who in writers if who["kind"] == "agent"}
+
+    def of_ticket(self, ticket_id: int, until: str) -> Iterable[tuple[str, Decimal]]:
+        return ticket_shares(self._tickets[ticket_id], until, self._ids).items()
+
+    def of_call(self, call_id: str) -> Iterable[tuple[str, Decimal]]:
+        return call_shares(self._calls[call_id]).items()
+
+
+def _bad_ratings(truth: dict[str, list[Row]], day: Any) -> Iterator[Row]:
+    """Every bad rating, also one that was taken back or came late, and whether the customer's next one was good."""
+    shares = _Shares(truth)
+    customers = {ticket["ticket_id"]: ticket["customer"] for ticket in truth["tickets"]}
+    asked = {invitation["invitation_id"]: invitation["customer"] for invitation in truth["invitations"]}
+    told: dict[tuple[str, str], list[tuple[str, str, Row]]] = {}
+    for rating in truth["ratings"]:
+        if not rating["ticket_excluded"]:
+            for score in rating["scores"]:
+                box = "top" if score["score"] == "good" else "bottom"
+                told.setdefault(("zendesk", customers[rating["ticket_id"]]), []).append((score["at"], box, rating))
+    for response in truth["responses"]:
+        if response["verdict"] in ("counted", "superseded", "too_late"):
+            key = ("qualtrics", asked[response["invitation_id"]])
+            told.setdefault(key, []).append((response["recorded_at"], _box(response["csat"]), response))
+    for (source, _), ratings in told.items():
+        ratings.sort(key=lambda one: one[0])
+        for (at, box, row), following in zip(ratings, [*ratings[1:], None], strict=True):
+            if box != "bottom":
+                continue
+            is_call = source == "qualtrics"
+            parts = shares.of_call(row["call_id"]) if is_call else shares.of_ticket(row["ticket_id"], at)
+            for team, weight in parts:
+                yield {
+                    "date": day(at),
+                    "source": source,
+                    "channel": "voice" if is_call else row["channel"],
+                    "team": team,
+                    "weight": weight,
+                    "recovered": following is not None and following[1] == "top",
+                }
 
 
 def _invitations(truth: dict[str, list[Row]], day: Any) -> Iterator[Row]:
@@ -290,17 +343,17 @@ def _invitations(truth: dict[str, list[Row]], day: Any) -> Iterator[Row]:
             "source": "zendesk",
             "channel": rating["channel"],
             "team": rating["team"] if rating["score"] else rating["team_when_offered"],
+            "sent": True,
             "delivered": True,
             "answered": bool(rating["score"]) and _seconds(rating["offered_at"], rating["scored_at"]) <= 7 * 86400,
         }
     for invitation in truth["invitations"]:
-        if invitation["outcome"] != "delivered":
-            continue
         yield {
             "date": day(invitation["sent_at"]),
             "source": "qualtrics",
             "channel": "voice",
             "team": invitation["team"],
-            "delivered": True,
+            "sent": invitation["outcome"] != "suppressed",
+            "delivered": invitation["outcome"] == "delivered",
             "answered": invitation["answered"],
         }

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import pandas as pd
@@ -25,8 +26,10 @@ class Facts:
     created, replied, solved, resolved: source channel team priority seconds; solved also reopened, one_touch,
         reassignments (None: not recorded)
     piles: source channel team priority open, one row a day and combination (end of day)
-    answers: source channel team survey segment metric (csat, nps) positive score group
-    invitations: source channel team survey segment answered; delivered ones only
+    answers: source channel team survey segment metric (csat, nps, ces) box score group; one row a team that has a
+        share of the answer, with its weight
+    ratings: source channel team survey segment recovered weight; bad ones only, those that do not count too
+    invitations: source channel team survey segment sent delivered answered
     """
 
     contacts: pd.DataFrame
@@ -37,6 +40,7 @@ class Facts:
     resolved: pd.DataFrame
     piles: pd.DataFrame
     answers: pd.DataFrame
+    ratings: pd.DataFrame
     invitations: pd.DataFrame
 
 
@@ -84,16 +88,46 @@ def mean(values: pd.Series) -> Answer:
     return Answer(total / n, total, n, total / n - half, total / n + half)
 
 
-def nps(groups: pd.Series) -> Answer:
+def credited(weights: pd.Series) -> int | float:
+    """A sum of shares of answers: exact, and whole wherever it is."""
+    total = sum(weights, Decimal(0))
+    return int(total) if total == total.to_integral_value() else float(total)
+
+
+def credited_share(part: pd.Series, frame: Group) -> Answer:
+    """Of answers that count for teams by their weights, those that are ``part``; Wilson's interval."""
+    x, n = credited(frame.weight[part]), credited(frame.weight)
+    if n == 0:
+        return Answer(None, x, 0, None, None)
+    p = x / n
+    middle = (p + Z * Z / (2 * n)) / (1 + Z * Z / n)
+    half = Z * math.sqrt(p * (1 - p) / n + Z * Z / (4 * n * n)) / (1 + Z * Z / n)
+    return Answer(p, x, n, max(0.0, middle - half), min(1.0, middle + half))
+
+
+def credited_mean(frame: Group) -> Answer:
+    """The mean of answers that count by their weights; its normal interval needs two answers."""
+    scores = frame.score.map(lambda score: Decimal(str(score)))
+    n, total = credited(frame.weight), credited(frame.weight * scores)
+    if n < 2:
+        return Answer(total / n if n else None, total, n, None, None)
+    squares = float(sum(frame.weight * scores * scores, Decimal(0)))
+    half = Z * math.sqrt(max(0.0, (squares - total * (total / n)) / (n - 1)) / n)
+    return Answer(total / n, total, n, total / n - half, total / n + half)
+
+
+def nps(frame: Group) -> Answer:
     """Net promoter score with the adjusted-Wald interval: 3/4 of an answer more for each end, 3 more in all."""
-    n, up, down = len(groups), int((groups == "promoter").sum()), int((groups == "detractor").sum())
+    shares = [frame.weight[frame.group == group] for group in ("promoter", "detractor")]
+    n, (up, down) = credited(frame.weight), map(credited, shares)
     if n == 0:
         return Answer(None, 0, 0, None, None)
+    net = credited(pd.concat([shares[0], -shares[1]]))
     m, p, d = n + 3, up + 0.75, down + 0.75
     score = (p - d) / m
     half = Z * math.sqrt(((p + d) / m - score * score) / m)
     low, high = max(-100.0, 100 * (score - half)), min(100.0, 100 * (score + half))
-    return Answer(100 * (up - down) / n, up - down, n, low, high)
+    return Answer(100 * net / n, net, n, low, high)
 
 
 def _short(frame: Group) -> pd.Series:
@@ -132,10 +166,14 @@ KPIS: dict[str, tuple[str, Formula]] = {
     "one_touch_rate": ("solved", lambda f: share(f.one_touch == True, f.one_touch.notna())),  # noqa: E712
     "reassignments": ("solved", lambda f: mean(f.reassignments)),
     "backlog": ("piles", lambda f: _last_day(f)),
-    "csat": ("answers", lambda f: share(f.positive[f.metric == "csat"], f.metric == "csat")),
-    "csat_mean": ("answers", lambda f: mean(f.score[f.metric == "csat"])),
-    "nps": ("answers", lambda f: nps(f.group[f.metric == "nps"])),
+    "csat": ("answers", lambda f: credited_share(f.box == "top", f[f.metric == "csat"])),
+    "csat_mean": ("answers", lambda f: credited_mean(f[f.metric == "csat"])),
+    "dissatisfied_rate": ("answers", lambda f: credited_share(f.box == "bottom", f[f.metric == "csat"])),
+    "nps": ("answers", lambda f: nps(f[f.metric == "nps"])),
+    "customer_effort": ("answers", lambda f: credited_share(f.group == "easy", f[f.metric == "ces"])),
     "response_rate": ("invitations", lambda f: share(f.answered, f.delivered)),
+    "invite_rate": ("invitations", lambda f: share(f.sent, f.sent.notna())),
+    "recovery_rate": ("ratings", lambda f: credited_share(f.recovered, f)),
 }
 
 

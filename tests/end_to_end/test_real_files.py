@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 from collections.abc import Iterator
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +40,9 @@ EMPTY: dict[str, tuple[str, ...]] = {
     "solved": ("date", "source", "channel", "team", "priority", "seconds", "reopened", "one_touch", "reassignments"),
     "resolved": ("date", "source", "channel", "team", "priority", "seconds"),
     "piles": ("date", "source", "channel", "team", "priority", "open"),
-    "answers": ("date", "source", "channel", "team", "segment", "metric", "positive", "score", "group"),
-    "invitations": ("date", "source", "channel", "team", "delivered", "answered"),
+    "answers": ("date", "source", "channel", "team", "segment", "metric", "box", "score", "group", "weight"),
+    "ratings": ("date", "source", "channel", "team", "segment", "recovered", "weight"),
+    "invitations": ("date", "source", "channel", "team", "sent", "delivered", "answered"),
 }  # fmt: skip
 
 
@@ -234,7 +236,7 @@ def broadband(path: Path) -> Facts:
             {
                 "date": pd.to_datetime(row["CUSTOMER_RESPONSE_DATE"], format="%d/%m/%Y %H:%M").date(),
                 "source": "broadband", "channel": "other", "team": "none", "segment": row["SURVEY_SUB_TYPE"] or "none",
-                "metric": "nps", "positive": False, "score": None,
+                "metric": "nps", "box": None, "score": None, "weight": Decimal(1),
                 "group": _nps_group(int(row["NPS_SCORE"])),
             }
             for row in rows.to_dict("records")
@@ -259,10 +261,13 @@ def nhs(path: Path) -> Facts:
         team = row["Trust"]
         found[row["Respondent ID"]] = {
             "date": date, "source": "nhs", "channel": "other", "team": f"nhs-{team}" if team else "none",
-            "segment": row["Service type 1"] or "none", "metric": "csat", "positive": rating <= 2,
-            "score": (5 - rating) / 4, "group": None,
+            "segment": row["Service type 1"] or "none", "metric": "csat",
+            "box": "top" if rating <= 2 else "bottom" if rating >= 4 else "middle",
+            "score": (5 - rating) / 4, "group": None, "weight": Decimal(1),
         }  # fmt: skip
-    return only(answers=found.values())
+    # Everybody answered once: nobody had a second chance to be satisfied.
+    bad = [{**answer, "recovered": False} for answer in found.values() if answer["box"] == "bottom"]
+    return only(answers=found.values(), ratings=bad)
 
 
 def _nhs_date(row: dict[str, str]) -> Any:

@@ -6,12 +6,19 @@ meta:
   root: {entity: ticket, column: ticket_id}    whose rows are replaced together; type: date if it is one;
                                                onwards: true if everything from the first one on has to go
   announces: {invitation: [invitation_key]}    other roots touched where a row of this model changed
+hangs_on: [{entity: ticket, relation: canonical_survey_responses, by: ticket_id, column: invitation_key}]
+                                               roots of this model touched where one of another entity is: those
+                                               (`column`) of the relation's rows that name it (`by`)
   due: [{entity: ticket, column: ticket_id, at: occurred_at}]   roots that change by themselves at an instant to come
 -#}
 
 {% macro kf_before() -%}
-    {%- set root = config.get('meta', {}).get('root') if execute -%}
+    {%- set meta = config.get('meta', {}) if execute else {} -%}
+    {%- set root = meta.get('root') -%}
     {%- if root and is_incremental() -%}
+        {%- for other in meta.get('hangs_on', []) %}
+        {{ kf_touch_through(root.entity, ref(other.relation), other.column, other.entity, other.by) }};
+        {%- endfor %}
         create temporary table kf_before on commit drop as
         select * from {{ this }} where {{ kf_is_on_worklist(root) }};
         delete from {{ this }} where {{ kf_is_on_worklist(root) }}
@@ -63,16 +70,22 @@ meta:
     (values {{ "('a'), ('b')" if this.schema == 'canonical' else "('" ~ kf_slot() ~ "')" }}) as slots (slot)
 {%- endmacro %}
 
-{#- Roots of another entity that hang on this model's: those of `relation` whose `by` is a root on the worklist. -#}
-{% macro kf_announce_through(of_entity, relation, by, entity, column) -%}
-    {%- if execute and is_incremental() -%}
-        insert into {{ source('kefu', 'worklist') }} (slot, entity, id)
-        select distinct slots.slot, '{{ entity }}', related.{{ column }}
-        from {{ relation }} as related
-        cross join {{ kf_slots_concerned() }}
-        where related.{{ by }} in ({{ kf_worklist(of_entity, only_from_raw=true) }})
-        on conflict do nothing
-    {%- endif -%}
+{#-
+Puts on the worklist the roots (`column` of `relation`) whose rows name a root of another entity that is on it (`by`),
+with the source in front or without it (kf_contact_links).
+-#}
+{% macro kf_touch_through(entity, relation, column, of_entity, by) -%}
+    {%- set ids = kf_worklist(of_entity, only_from_raw=this.schema == 'canonical') -%}
+    insert into {{ source('kefu', 'worklist') }} (slot, entity, id)
+    select distinct slots.slot, '{{ entity }}', related.{{ column }}
+    from {{ relation }} as related
+    cross join {{ kf_slots_concerned() }}
+    where related.{{ by }} in (
+        {{ ids }}
+        union all
+        select substring(listed.id from position('-' in listed.id) + 1) from ({{ ids }}) as listed
+    )
+    on conflict do nothing
 {%- endmacro %}
 
 {#- Whether a row of this model, or of another `relation`, belongs to a root on the worklist. -#}

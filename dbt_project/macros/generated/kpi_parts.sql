@@ -1021,6 +1021,23 @@
         "n_sql": "sum(csat_responses)"
     },
     {
+        "id": "dissatisfied_rate",
+        "table": "kpi_satisfaction_daily",
+        "unit": "percent",
+        "direction": "down",
+        "target": none,
+        "minimum_n": 30,
+        "interval": "share",
+        "name_en": "Dissatisfied rate",
+        "name_zh": "不满意率",
+        "value_sql": "cast(sum(csat_negative) as double precision) / nullif(sum(csat_responses), 0)",
+        "low_sql": "kpis.wilson_low(sum(csat_negative), sum(csat_responses))",
+        "high_sql": "kpis.wilson_high(sum(csat_negative), sum(csat_responses))",
+        "numerator_sql": "sum(csat_negative)",
+        "denominator_sql": "sum(csat_responses)",
+        "n_sql": "sum(csat_responses)"
+    },
+    {
         "id": "csat_mean",
         "table": "kpi_satisfaction_daily",
         "unit": "score",
@@ -1055,6 +1072,23 @@
         "n_sql": "sum(nps_responses)"
     },
     {
+        "id": "customer_effort",
+        "table": "kpi_satisfaction_daily",
+        "unit": "percent",
+        "direction": "up",
+        "target": none,
+        "minimum_n": 30,
+        "interval": "share",
+        "name_en": "Made easy (customer effort)",
+        "name_zh": "轻松办理率（客户费力度）",
+        "value_sql": "cast(sum(ces_very_easy + ces_easy) as double precision) / nullif(sum(ces_responses), 0)",
+        "low_sql": "kpis.wilson_low(sum(ces_very_easy + ces_easy), sum(ces_responses))",
+        "high_sql": "kpis.wilson_high(sum(ces_very_easy + ces_easy), sum(ces_responses))",
+        "numerator_sql": "sum(ces_very_easy + ces_easy)",
+        "denominator_sql": "sum(ces_responses)",
+        "n_sql": "sum(ces_responses)"
+    },
+    {
         "id": "response_rate",
         "table": "kpi_satisfaction_daily",
         "unit": "percent",
@@ -1070,6 +1104,40 @@
         "numerator_sql": "sum(invitations_answered)",
         "denominator_sql": "sum(invitations_delivered)",
         "n_sql": "sum(invitations_delivered)"
+    },
+    {
+        "id": "invite_rate",
+        "table": "kpi_satisfaction_daily",
+        "unit": "percent",
+        "direction": "up",
+        "target": none,
+        "minimum_n": 10,
+        "interval": "share",
+        "name_en": "Invite rate",
+        "name_zh": "邀评率",
+        "value_sql": "cast(sum(invitations_sent) as double precision) / nullif(sum(invitations_eligible), 0)",
+        "low_sql": "kpis.wilson_low(sum(invitations_sent), sum(invitations_eligible))",
+        "high_sql": "kpis.wilson_high(sum(invitations_sent), sum(invitations_eligible))",
+        "numerator_sql": "sum(invitations_sent)",
+        "denominator_sql": "sum(invitations_eligible)",
+        "n_sql": "sum(invitations_eligible)"
+    },
+    {
+        "id": "recovery_rate",
+        "table": "kpi_satisfaction_daily",
+        "unit": "percent",
+        "direction": "up",
+        "target": none,
+        "minimum_n": 10,
+        "interval": "share",
+        "name_en": "Recovery rate",
+        "name_zh": "不满挽回率",
+        "value_sql": "cast(sum(recovered_ratings) as double precision) / nullif(sum(bad_ratings), 0)",
+        "low_sql": "kpis.wilson_low(sum(recovered_ratings), sum(bad_ratings))",
+        "high_sql": "kpis.wilson_high(sum(recovered_ratings), sum(bad_ratings))",
+        "numerator_sql": "sum(recovered_ratings)",
+        "denominator_sql": "sum(bad_ratings)",
+        "n_sql": "sum(bad_ratings)"
     },
     {
         "id": "concurrency",

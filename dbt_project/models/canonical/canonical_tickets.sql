@@ -1,9 +1,3 @@
--- depends_on: {{ ref('canonical_survey_responses') }}
--- depends_on: {{ ref('canonical_survey_invitations') }}
-{{ config(post_hook=[
-    "{{ kf_announce_through('ticket', ref('canonical_survey_responses'), 'ticket_id', 'invitation', 'invitation_key') }}",
-    "{{ kf_announce_through('ticket', ref('canonical_survey_invitations'), 'ticket_id', 'invitation', 'invitation_id') }}",
-]) }}
 with
 
 stacked as (

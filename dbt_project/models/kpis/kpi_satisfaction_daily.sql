@@ -1,11 +1,94 @@
--- Answers are booked on the reporting day they were given, invitations on the day they were sent. Additive parts only.
-{%- set parts = [
-    'csat_responses', 'csat_positive', 'csat_score', 'csat_score_squares',
-    'nps_responses', 'nps_promoters', 'nps_detractors',
-    'invitations_delivered'
-] %}
-{%- set types = {'csat_score': 'decimal(18, 6)', 'csat_score_squares': 'decimal(18, 12)'} %}
+-- Answers are booked on the reporting day they were given (and, in columns of their own, on that of the contact), bad
+-- ratings when given, invitations when sent. An answer counts for teams by its credits (E08), so that over all teams it
+-- counts 1. Additive parts only.
+{%- set score = 'score * weight' %}
+{%- set answers = {
+    'csat_responses': "metric = 'csat'",
+    'csat_positive': "metric = 'csat' and box = 'top'",
+    'csat_best': "metric = 'csat' and box = 'top' and score = 1",
+    'csat_good': "metric = 'csat' and box = 'top' and score < 1",
+    'csat_neutral': "metric = 'csat' and box = 'middle'",
+    'csat_negative': "metric = 'csat' and box = 'bottom'",
+    'nps_responses': "metric = 'nps'",
+    'nps_promoters': "metric = 'nps' and nps_group = 'promoter'",
+    'nps_detractors': "metric = 'nps' and nps_group = 'detractor'",
+    'ces_responses': "metric = 'ces'",
+    'ces_very_easy': "metric = 'ces' and ces_group = 'very_easy'",
+    'ces_easy': "metric = 'ces' and ces_group = 'easy'",
+    'ces_neutral': "metric = 'ces' and ces_group = 'neutral'",
+    'ces_hard': "metric = 'ces' and ces_group = 'hard'",
+} %}
+{%- set scores = ['csat', 'ces'] %}
+{%- set rules = ['time_weighted', 'all_agents_equal', 'last_agent', 'assignee_at_rating'] %}
+{%- set types = {} %}
+{%- for part in answers %}
+{%- do types.update({part: 'decimal(18, 6)'}) %}
+{%- endfor %}
+{%- for metric in scores %}
+{%- do types.update({metric ~ '_score': 'decimal(18, 12)', metric ~ '_score_squares': 'decimal(18, 12)'}) %}
+{%- endfor %}
+{%- for rule in rules %}
+{%- do types.update({'csat_responses_' ~ rule: 'decimal(18, 6)', 'csat_positive_' ~ rule: 'decimal(18, 6)'}) %}
+{%- endfor %}
+{%- do types.update({
+    'csat_responses_by_contact': 'decimal(18, 6)', 'csat_positive_by_contact': 'decimal(18, 6)',
+    'bad_ratings': 'decimal(18, 6)', 'recovered_ratings': 'decimal(18, 6)',
+    'invitations_eligible': 'bigint', 'invitations_sent': 'bigint', 'invitations_delivered': 'bigint',
+    'invitations_answered': 'bigint',
+}) %}
 with
+
+build as (
+
+    select * from {{ ref('stg_kefu__build') }}
+
+),
+
+credits as (
+
+    select
+        credits.response_id,
+        credits.credit_rule,
+        credits.team_id,
+        credits.credit_rule = build.survey_credit as is_ours,
+        cast(sum(credits.weight) as decimal(18, 6)) as weight
+
+    from {{ ref('fct_survey_credits') }} as credits
+    cross join build
+
+    where
+        {{ kf_touched('survey_day', 'credits.service_date', 'date') }}
+        or {{ kf_touched('survey_day', 'credits.contact_date', 'date') }}
+
+    group by 1, 2, 3, 4
+
+),
+
+credited as (
+
+    select
+        responses.service_date,
+        responses.contact_date,
+        responses.source,
+        responses.channel,
+        credits.team_id,
+        responses.survey_id,
+        responses.segment,
+        responses.metric,
+        responses.box,
+        responses.nps_group,
+        responses.ces_group,
+        responses.score,
+        credits.credit_rule,
+        credits.is_ours,
+        credits.weight
+
+    from {{ ref('fct_survey_responses') }} as responses
+    inner join credits on responses.response_id = credits.response_id
+
+    where responses.is_counted and responses.metric in ('csat', 'nps', 'ces')
+
+),
 
 answered as (
 
@@ -16,19 +99,73 @@ answered as (
         team_id,
         survey_id,
         segment,
-        {{ kf_count_if("metric = 'csat'") }} as csat_responses,
-        {{ kf_count_if("metric = 'csat' and box = 'top'") }} as csat_positive,
-        cast(coalesce(sum(score) filter (where metric = 'csat'), 0) as decimal(18, 6)) as csat_score,
-        cast(coalesce(sum(score * score) filter (where metric = 'csat'), 0) as decimal(18, 12)) as csat_score_squares,
-        {{ kf_count_if("metric = 'nps'") }} as nps_responses,
-        {{ kf_count_if("metric = 'nps' and nps_group = 'promoter'") }} as nps_promoters,
-        {{ kf_count_if("metric = 'nps' and nps_group = 'detractor'") }} as nps_detractors,
-        0 as invitations_delivered,
-        0 as invitations_answered
+        {%- for part, condition in answers.items() %}
+        cast(coalesce(sum(weight) filter (where is_ours and {{ condition }}), 0) as decimal(18, 6)) as {{ part }},
+        {%- endfor %}
+        {%- for metric in scores %}
+        cast(
+            coalesce(sum({{ score }}) filter (where is_ours and metric = '{{ metric }}'), 0) as decimal(18, 12)
+        ) as {{ metric }}_score,
+        cast(
+            coalesce(
+                sum(cast(score * score as decimal(18, 12)) * weight) filter (where is_ours and metric = '{{ metric }}'), 0
+            ) as decimal(18, 12)
+        ) as {{ metric }}_score_squares,
+        {%- endfor %}
+        {%- for rule in rules %}
+        {%- set rated = "metric = 'csat' and credit_rule = '" ~ rule ~ "'" %}
+        cast(coalesce(sum(weight) filter (where {{ rated }}), 0) as decimal(18, 6)) as csat_responses_{{ rule }},
+        cast(
+            coalesce(sum(weight) filter (where {{ rated }} and box = 'top'), 0) as decimal(18, 6)
+        ) as csat_positive_{{ rule }}{{ ',' if not loop.last }}
+        {%- endfor %}
 
-    from {{ ref('fct_survey_responses') }}
+    from credited
 
-    where is_counted and metric in ('csat', 'nps') and {{ kf_touched('survey_day', 'service_date', 'date') }}
+    where {{ kf_touched('survey_day', 'service_date', 'date') }}
+
+    group by 1, 2, 3, 4, 5, 6
+
+),
+
+answered_by_contact as (
+
+    select
+        contact_date as service_date,
+        source,
+        channel,
+        team_id,
+        survey_id,
+        segment,
+        cast(sum(weight) as decimal(18, 6)) as csat_responses_by_contact,
+        cast(coalesce(sum(weight) filter (where box = 'top'), 0) as decimal(18, 6)) as csat_positive_by_contact
+
+    from credited
+
+    where metric = 'csat' and is_ours and {{ kf_touched('survey_day', 'contact_date', 'date') }}
+
+    group by 1, 2, 3, 4, 5, 6
+
+),
+
+recovered as (
+
+    select
+        recoveries.service_date,
+        recoveries.source,
+        recoveries.channel,
+        credits.team_id,
+        recoveries.survey_id,
+        recoveries.segment,
+        cast(sum(credits.weight) as decimal(18, 6)) as bad_ratings,
+        cast(
+            coalesce(sum(credits.weight) filter (where recoveries.is_recovered), 0) as decimal(18, 6)
+        ) as recovered_ratings
+
+    from {{ ref('fct_survey_recoveries') }} as recoveries
+    inner join credits on recoveries.response_id = credits.response_id
+
+    where credits.is_ours and {{ kf_touched('survey_day', 'recoveries.service_date', 'date') }}
 
     group by 1, 2, 3, 4, 5, 6
 
@@ -43,13 +180,8 @@ invited as (
         team_id,
         survey_id,
         segment,
-        0 as csat_responses,
-        0 as csat_positive,
-        0 as csat_score,
-        0 as csat_score_squares,
-        0 as nps_responses,
-        0 as nps_promoters,
-        0 as nps_detractors,
+        {{ kf_count_if('not is_excluded') }} as invitations_eligible,
+        {{ kf_count_if('is_sent') }} as invitations_sent,
         {{ kf_count_if('is_delivered') }} as invitations_delivered,
         {{ kf_count_if('is_answered') }} as invitations_answered
 
@@ -60,12 +192,31 @@ invited as (
     group by 1, 2, 3, 4, 5, 6
 
 ),
-
+{% set of_answers = answers.keys() | list %}
+{%- for metric in scores %}{% do of_answers.extend([metric ~ '_score', metric ~ '_score_squares']) %}{% endfor %}
+{%- for rule in rules %}{% do of_answers.extend(['csat_responses_' ~ rule, 'csat_positive_' ~ rule]) %}{% endfor %}
+{%- set given = {
+    'answered': of_answers,
+    'answered_by_contact': ['csat_responses_by_contact', 'csat_positive_by_contact'],
+    'recovered': ['bad_ratings', 'recovered_ratings'],
+    'invited': ['invitations_eligible', 'invitations_sent', 'invitations_delivered', 'invitations_answered'],
+} %}
 stacked as (
+    {%- for table, parts in given.items() %}
 
-    select * from answered
-    union all
-    select * from invited
+    select
+        service_date,
+        source,
+        channel,
+        team_id,
+        survey_id,
+        segment,
+        {%- for part, type in types.items() %}
+        {{ part if part in parts else 'cast(0 as ' ~ type ~ ') as ' ~ part }}{{ ',' if not loop.last }}
+        {%- endfor %}
+    from {{ table }}
+    {{- '\n    union all' if not loop.last }}
+    {%- endfor %}
 
 )
 
@@ -76,10 +227,9 @@ select
     team_id,
     survey_id,
     segment,
-    {%- for part in parts %}
-    cast(sum({{ part }}) as {{ types.get(part, 'bigint') }}) as {{ part }},
+    {%- for part, type in types.items() %}
+    cast(sum({{ part }}) as {{ type }}) as {{ part }}{{ ',' if not loop.last }}
     {%- endfor %}
-    cast(sum(invitations_answered) as bigint) as invitations_answered
 
 from stacked
 

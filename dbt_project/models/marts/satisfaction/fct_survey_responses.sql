@@ -9,8 +9,10 @@ build as (
 
 responses as (
 
-    select * from {{ ref('canonical_survey_responses') }}
-    where {{ kf_touched('invitation', 'invitation_key') }}
+    select responses.*
+    from {{ ref('canonical_survey_responses') }} as responses
+    cross join build
+    where responses.responded_at <= build.as_of_at and {{ kf_touched('invitation', 'responses.invitation_key') }}
 
 ),
 
@@ -30,11 +32,79 @@ scales as (
 
 ),
 
-excluded_tickets as (
+tickets as (
 
-    select ticket_id
+    select
+        ticket_id,
+        excluded_reason,
+        created_at
+
     from {{ ref('canonical_tickets') }}
-    where excluded_reason is not null
+
+),
+
+ticket_links as (
+
+    {{ kf_contact_links('responses', 'ticket_id', ref('canonical_tickets'), 'ticket_id') }}
+
+),
+
+interaction_links as (
+
+    {{ kf_contact_links('responses', 'interaction_id', ref('fct_contacts'), 'interaction_id') }}
+
+),
+
+contacts as (
+
+    select
+        interaction_id,
+        started_at
+
+    from {{ ref('fct_contacts') }}
+
+),
+
+-- what a rating of a ticket is about: how it was solved last
+solves as (
+
+    select
+        responses.response_id,
+        max(events.occurred_at) as solved_at
+
+    from responses
+    inner join ticket_links on responses.ticket_id = ticket_links.said
+    inner join {{ ref('fct_ticket_events') }} as events
+        on
+            ticket_links.id = events.ticket_id
+            and responses.responded_at >= events.occurred_at
+
+    where events.is_solve
+
+    group by responses.response_id
+
+),
+
+linked as (
+
+    select
+        responses.response_id,
+        ticket_links.id as linked_ticket_id,
+        interaction_links.id as linked_interaction_id,
+        invitations.sent_at,
+        tickets.excluded_reason,
+        -- E22: when what is rated was
+        coalesce(
+            solves.solved_at, tickets.created_at, contacts.started_at, invitations.sent_at, responses.responded_at
+        ) as contact_at
+
+    from responses
+    left join invitations on responses.invitation_id = invitations.invitation_id
+    left join ticket_links on responses.ticket_id = ticket_links.said
+    left join tickets on ticket_links.id = tickets.ticket_id
+    left join solves on responses.response_id = solves.response_id
+    left join interaction_links on responses.interaction_id = interaction_links.said
+    left join contacts on interaction_links.id = contacts.interaction_id
 
 ),
 
@@ -42,33 +112,37 @@ judged as (
 
     select
         responses.*,
+        linked.linked_ticket_id,
+        linked.linked_interaction_id,
+        linked.contact_at,
         scales.score,
         scales.box,
         nullif(scales.nps_group, '') as nps_group,
+        nullif(scales.ces_group, '') as ces_group,
         case
-            when excluded_tickets.ticket_id is not null then 'excluded_ticket'
+            when linked.excluded_reason is not null then 'excluded_ticket'
             when not responses.is_complete then 'incomplete'
             when
-                {{ kf_seconds_between('invitations.sent_at', 'responses.responded_at') }}
+                {{ kf_seconds_between('linked.sent_at', 'responses.responded_at') }}
                 > build.survey_window_days * 86400
                 then 'late'
         end as unfit_submission_reason,
         case
             when responses.answer is null then 'no_answer'
-            when responses.metric in ('csat', 'nps', 'ces') and scales.scale_id is null then 'off_scale'
+            when responses.metric = 'csat' and scales.scale_id is null then 'off_scale'
+            when responses.metric = 'nps' and coalesce(scales.nps_group, '') = '' then 'off_scale'
+            when responses.metric = 'ces' and coalesce(scales.ces_group, '') = '' then 'off_scale'
         end as unfit_answer_reason,
-        {{ kf_local_date('responses.responded_at') }} as service_date
+        {{ kf_local_date('responses.responded_at') }} as service_date,
+        {{ kf_local_date('linked.contact_at') }} as contact_date
 
     from responses
     cross join build
-    left join invitations on responses.invitation_id = invitations.invitation_id
-    left join excluded_tickets on responses.ticket_id = excluded_tickets.ticket_id
+    inner join linked on responses.response_id = linked.response_id
     left join scales
         on
             responses.scale_id = scales.scale_id
             and responses.answer = scales.answer
-
-    where responses.responded_at <= build.as_of_at
 
 ),
 
@@ -83,6 +157,37 @@ ranked as (
         ) as from_last
 
     from judged
+
+),
+
+decided as (
+
+    select
+        ranked.*,
+        coalesce(
+            unfit_submission_reason,
+            case when from_last > 1 then 'superseded' end,
+            unfit_answer_reason
+        ) as not_counted_reason,
+        -- whole and on a scale, so a rating whether or not it counts: late ones and those replaced are ratings too
+        coalesce(unfit_submission_reason, 'late') = 'late' and unfit_answer_reason is null as is_rating
+
+    from ranked
+
+),
+
+-- minds change in the order of events, whatever the order of ids or of arrival
+compared as (
+
+    select
+        decided.*,
+        case when is_rating then lag(box) over in_order end as previous_box
+
+    from decided
+
+    window in_order as (
+        partition by invitation_key, question_id, is_rating order by responded_at, submission_id, response_id
+    )
 
 )
 
@@ -100,20 +205,23 @@ select
     score,
     box,
     nps_group,
+    ces_group,
     customer_id,
+    coalesce(customer_id, invitation_key) as respondent_id,
     agent_id,
     team_id,
-    ticket_id,
-    interaction_id,
+    coalesce(linked_ticket_id, ticket_id) as ticket_id,
+    coalesce(linked_interaction_id, interaction_id) as interaction_id,
     channel,
     coalesce(segment, 'none') as segment,
-    coalesce(
-        unfit_submission_reason,
-        case when from_last > 1 then 'superseded' end,
-        unfit_answer_reason
-    ) as not_counted_reason,
-    unfit_submission_reason is null and from_last = 1 and unfit_answer_reason is null as is_counted,
+    not_counted_reason,
+    not_counted_reason is null as is_counted,
+    is_rating,
+    coalesce(previous_box = 'top' and box = 'bottom', false) as is_good_to_bad,
+    coalesce(previous_box = 'bottom' and box = 'top', false) as is_bad_to_good,
+    contact_at,
     responded_at,
+    contact_date,
     service_date
 
-from ranked
+from compared

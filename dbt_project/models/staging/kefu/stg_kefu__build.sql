@@ -12,6 +12,8 @@ select
     reopen_window_days,
     thanks_window_seconds,
     survey_window_days,
+    survey_credit,
+    survey_credit_share,
     minimum_n
 
 from {{ source('kefu', 'build') }}

@@ -1,5 +1,5 @@
 -- A row belongs to its ticket; a user's row to the tickets the user opened or wrote in, for it says who was speaking;
--- a ticket's row to its rating, which takes the channel from it.
+-- a ticket's row to its rating, which takes the channel from it, and so do the scores in its history.
 with
 
 stacked as (
@@ -78,6 +78,16 @@ stacked as (
         tickets._loaded_at
     from {{ source('zendesk', 'tickets') }} as tickets
     inner join {{ source('zendesk', 'satisfaction_ratings') }} as ratings on tickets.id = ratings.ticket_id
+
+    union all
+
+    select
+        'submission' as entity,
+        ratings.id as root,
+        events._loaded_at
+    from {{ source('zendesk', 'ticket_events') }} as events
+    inner join {{ source('zendesk', 'satisfaction_ratings') }} as ratings on events.ticket_id = ratings.ticket_id
+    where events.field in ('satisfaction_score', 'satisfactionrating')
 
     union all
 

@@ -1,3 +1,5 @@
+-- Every score a ticket ever had (E07). A rating record holds the last one only; the ones before are in the ticket's
+-- history, where a score that the next one merely repeats is none of its own.
 with
 
 source as (
@@ -15,32 +17,89 @@ tickets as (
 
     from {{ source('zendesk', 'tickets') }}
 
+),
+
+rated as (
+
+    select
+        *,
+        cast(null as bigint) as event_id,
+        case when score like 'good%' then 'good' else 'bad' end as verdict
+
+    from source
+
+    where score like 'good%' or score like 'bad%'
+
+),
+
+scored as (
+
+    select
+        id,
+        ticket_id,
+        requester_id,
+        assignee_id,
+        group_id,
+        event_id,
+        verdict,
+        updated_at
+
+    from rated
+
+    union all
+
+    select
+        rated.id,
+        rated.ticket_id,
+        rated.requester_id,
+        rated.assignee_id,
+        rated.group_id,
+        events.event_id,
+        case when events.value like 'good%' then 'good' else 'bad' end as verdict,
+        events.created_at as updated_at
+
+    from rated
+    inner join {{ source('zendesk', 'ticket_events') }} as events on rated.ticket_id = events.ticket_id
+
+    where
+        events.field in ('satisfaction_score', 'satisfactionrating')
+        and (events.value like 'good%' or events.value like 'bad%')
+        and events.created_at >= rated.created_at
+        and events.created_at < rated.updated_at
+
+),
+
+followed as (
+
+    select
+        *,
+        lead(verdict) over (partition by id order by updated_at, event_id nulls last) as next_verdict
+
+    from scored
+
 )
 
 select
-    'zendesk-' || source.id as response_id,
-    'zendesk-' || source.id as submission_id,
+    'zendesk-' || followed.id || coalesce('-' || followed.event_id, '') as response_id,
+    'zendesk-' || followed.id as submission_id,
     'zendesk' as source,
     'rating' as question_id,
-    'zendesk-' || source.ticket_id as invitation_id,
+    'zendesk-' || followed.ticket_id as invitation_id,
     'zendesk-ticket-rating' as survey_id,
     'csat' as metric,
     'thumbs' as scale_id,
-    case
-        when source.score like 'good%' then cast(1 as decimal(18, 6))
-        when source.score like 'bad%' then cast(0 as decimal(18, 6))
-    end as answer,
-    {{ kf_pseudonym('cast(source.requester_id as ' ~ kf_text() ~ ')') }} as customer_id,
-    'zendesk-' || source.assignee_id as agent_id,
-    'zendesk-' || source.group_id as source_team_id,
-    'zendesk-' || source.ticket_id as ticket_id,
+    cast(case when followed.verdict = 'good' then 1 else 0 end as decimal(18, 6)) as answer,
+    {{ kf_pseudonym('cast(followed.requester_id as ' ~ kf_text() ~ ')') }} as customer_id,
+    'zendesk-' || followed.assignee_id as agent_id,
+    'zendesk-' || followed.group_id as source_team_id,
+    'zendesk-' || followed.ticket_id as ticket_id,
     cast(null as {{ kf_text() }}) as interaction_id,
     {{ canonical_channel("coalesce(tickets.via_channel, 'other')") }} as channel,
     cast(null as {{ kf_text() }}) as segment,
     true as is_complete,
-    {{ kf_utc('source.updated_at') }} as responded_at
+    {{ kf_utc('followed.updated_at') }} as responded_at
 
-from source
-left join tickets on source.ticket_id = tickets.id
+from followed
+left join tickets on followed.ticket_id = tickets.id
 
-where source.score like 'good%' or source.score like 'bad%'
+where followed.event_id is null or followed.verdict <> followed.next_verdict

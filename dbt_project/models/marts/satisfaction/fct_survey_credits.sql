@@ -1,0 +1,286 @@
+-- Who an answer is about (E08), under each published rule: one row per answer, rule, agent and team, the weights of an
+-- answer under a rule being exactly 1 in all. Teams are those of the event, never those of today.
+with
+
+build as (
+
+    select * from {{ ref('stg_kefu__build') }}
+
+),
+
+ratings as (
+
+    select *
+    from {{ ref('fct_survey_responses') }}
+    where is_rating and score is not null and {{ kf_touched('invitation', 'invitation_key') }}
+
+),
+
+-- the life of the ticket up to the answer; an event without an hour left to it has no seconds
+events as (
+
+    select
+        ratings.response_id,
+        events.sequence,
+        events.actor_kind,
+        events.actor_id,
+        events.is_agent_reply,
+        events.is_solve,
+        events.status,
+        events.agent_id,
+        events.team_id,
+        {{ kf_seconds_between('events.occurred_at', "coalesce(lead(events.occurred_at) over in_order, ratings.responded_at)") }} as spell_seconds,
+        row_number() over (partition by ratings.response_id order by events.sequence desc) as from_last
+
+    from ratings
+    inner join {{ ref('fct_ticket_events') }} as events
+        on
+            ratings.ticket_id = events.ticket_id
+            and ratings.responded_at >= events.occurred_at
+
+    window in_order as (partition by ratings.response_id order by events.sequence)
+
+),
+
+-- of a call: its agent legs that had begun; a rating that names a ticket is about the ticket
+legs as (
+
+    select
+        ratings.response_id,
+        legs.leg_number,
+        legs.agent_id,
+        legs.team_id,
+        legs.handle_seconds,
+        row_number() over (partition by ratings.response_id order by legs.leg_number desc) as from_last
+
+    from ratings
+    inner join {{ ref('fct_contact_legs') }} as legs on ratings.interaction_id = legs.interaction_id
+    left join (select distinct response_id from events) as ticketed on ratings.response_id = ticketed.response_id
+
+    where
+        legs.agent_id is not null
+        and coalesce(legs.started_at <= ratings.responded_at, true)
+        and ticketed.response_id is null
+
+),
+
+-- seconds in hand: an agent's while the ticket was new or open, for then it was the agent's turn
+hands as (
+
+    select
+        response_id,
+        agent_id,
+        team_id,
+        cast(sum(spell_seconds) as bigint) as parts
+
+    from events
+
+    where status in ('new', 'open') and agent_id <> 'none' and spell_seconds > 0
+
+    group by response_id, agent_id, team_id
+
+    union all
+
+    select
+        response_id,
+        agent_id,
+        team_id,
+        cast(sum(handle_seconds) as bigint) as parts
+
+    from legs
+
+    where handle_seconds > 0
+
+    group by response_id, agent_id, team_id
+
+),
+
+-- who replied to the customer, solved or talked, each with the team of the last time
+acts as (
+
+    select
+        response_id,
+        actor_id as agent_id,
+        team_id,
+        sequence as place
+
+    from events
+
+    where actor_kind = 'agent' and actor_id is not null and (is_agent_reply or is_solve)
+
+    union all
+
+    select
+        response_id,
+        agent_id,
+        team_id,
+        leg_number as place
+
+    from legs
+
+),
+
+ranked_acts as (
+
+    select
+        *,
+        row_number() over (partition by response_id, agent_id order by place desc) as from_own_last,
+        row_number() over (partition by response_id order by place desc) as from_last
+
+    from acts
+
+),
+
+-- who had it when it was rated; of a call, who spoke last
+holders as (
+
+    select
+        response_id,
+        agent_id,
+        team_id
+
+    from events
+
+    where from_last = 1 and (agent_id <> 'none' or team_id <> 'none')
+
+    union all
+
+    select
+        response_id,
+        agent_id,
+        team_id
+
+    from legs
+
+    where from_last = 1
+
+),
+
+-- what the survey itself says stands where the ledger knows nothing of the contact
+claims as (
+
+    select
+        response_id,
+        coalesce(agent_id, 'none') as agent_id,
+        team_id
+
+    from ratings
+
+),
+
+candidates as (
+
+    select response_id, 'time_weighted' as credit_rule, 1 as choice, agent_id, team_id, parts
+    from hands
+    union all
+    select response_id, 'time_weighted' as credit_rule, 2 as choice, agent_id, team_id, 1 as parts
+    from ranked_acts
+    where from_own_last = 1
+    union all
+    select response_id, 'time_weighted' as credit_rule, 3 as choice, agent_id, team_id, 1 as parts
+    from holders
+    union all
+    select response_id, 'time_weighted' as credit_rule, 4 as choice, agent_id, team_id, 1 as parts
+    from claims
+    union all
+    select response_id, 'all_agents_equal' as credit_rule, 1 as choice, agent_id, team_id, 1 as parts
+    from ranked_acts
+    where from_own_last = 1
+    union all
+    select response_id, 'all_agents_equal' as credit_rule, 2 as choice, agent_id, team_id, 1 as parts
+    from holders
+    union all
+    select response_id, 'all_agents_equal' as credit_rule, 3 as choice, agent_id, team_id, 1 as parts
+    from claims
+    union all
+    select response_id, 'last_agent' as credit_rule, 1 as choice, agent_id, team_id, 1 as parts
+    from ranked_acts
+    where from_last = 1
+    union all
+    select response_id, 'last_agent' as credit_rule, 2 as choice, agent_id, team_id, 1 as parts
+    from holders
+    union all
+    select response_id, 'last_agent' as credit_rule, 3 as choice, agent_id, team_id, 1 as parts
+    from claims
+    union all
+    select response_id, 'assignee_at_rating' as credit_rule, 1 as choice, agent_id, team_id, 1 as parts
+    from holders
+    union all
+    select response_id, 'assignee_at_rating' as credit_rule, 2 as choice, agent_id, team_id, 1 as parts
+    from claims
+
+),
+
+chosen as (
+
+    select
+        *,
+        min(choice) over (partition by response_id, credit_rule) as best_choice,
+        cast(sum(parts) over (partition by response_id, credit_rule, choice) as bigint) as all_parts
+
+    from candidates
+
+),
+
+-- whole millionths; what rounding down leaves goes to the largest
+shared as (
+
+    select
+        response_id,
+        credit_rule,
+        agent_id,
+        team_id,
+        {{ kf_idiv('parts * 1000000', 'all_parts') }} as millionths,
+        row_number() over (
+            partition by response_id, credit_rule order by parts desc, agent_id, team_id
+        ) as from_largest
+
+    from chosen
+
+    where choice = best_choice
+
+),
+
+completed as (
+
+    select
+        *,
+        millionths
+        + case
+            when from_largest = 1
+                then 1000000 - cast(sum(millionths) over (partition by response_id, credit_rule) as bigint)
+            else 0
+        end as weight_millionths
+
+    from shared
+
+),
+
+judged as (
+
+    select
+        *,
+        cast(sum(weight_millionths) over (partition by response_id, credit_rule, agent_id) as bigint) as agent_millionths
+
+    from completed
+
+)
+
+select
+    judged.response_id,
+    ratings.invitation_key,
+    judged.credit_rule,
+    judged.agent_id,
+    judged.team_id,
+    cast(judged.weight_millionths * 0.000001 as decimal(18, 6)) as weight,
+    -- E08: half a hand in it is no verdict on a person
+    judged.agent_id <> 'none'
+    and judged.agent_millionths >= build.survey_credit_share * 1000000 as is_agent_credit,
+    ratings.contact_date,
+    ratings.service_date
+
+from judged
+inner join ratings on judged.response_id = ratings.response_id
+cross join build
+
+where judged.weight_millionths > 0
