@@ -4,7 +4,8 @@ worklist goes before, is made anew, and what came out otherwise than it was is a
 
 meta:
   root: {entity: ticket, column: ticket_id}    whose rows are replaced together; type: date if it is one;
-                                               onwards: true if everything from the first one on has to go
+                                               onwards: true if everything from the first one on has to go;
+                                               derived: true if in the ledger, too, models put it on the worklist
   announces: {invitation: [invitation_key]}    other roots touched where a row of this model changed
   due: [{entity: ticket, column: ticket_id, at: occurred_at}]   roots that change by themselves at an instant to come
 -#}
@@ -76,7 +77,7 @@ meta:
 
 {#- Whether a row of this model, or of another `relation`, belongs to a root on the worklist. -#}
 {% macro kf_is_on_worklist(root, relation=none) -%}
-    {%- set is_ledger = (relation or this).schema == 'canonical' -%}
+    {%- set is_ledger = (relation or this).schema == 'canonical' and not root.get('derived') -%}
     {%- set ids = kf_worklist(root.entity, 'id', root.get('type', 'text'), is_ledger) -%}
     {%- if root.get('onwards') -%}{{ root.column }} >= (select min(listed.id) from ({{ ids }}) as listed (id))
     {%- else -%}{{ root.column }} in ({{ ids }})

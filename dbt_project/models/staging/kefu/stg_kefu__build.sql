@@ -8,6 +8,11 @@ select
     reopen_window_days,
     thanks_window_seconds,
     survey_window_days,
-    minimum_n
+    minimum_n,
+    phone_match_digits,
+    customer_match_confidence,
+    issue_match_confidence,
+    fcr_window_days,
+    fcr_window_days_mail
 
 from {{ source('kefu', 'build') }}

@@ -30,7 +30,7 @@ select
         when source.score like 'good%' then cast(1 as decimal(18, 6))
         when source.score like 'bad%' then cast(0 as decimal(18, 6))
     end as answer,
-    {{ kf_pseudonym('cast(source.requester_id as ' ~ kf_text() ~ ')') }} as customer_id,
+    {{ kf_identity('account', 'cast(source.requester_id as ' ~ kf_text() ~ ')', "'zendesk'") }} as identity_id,
     'zendesk-' || source.assignee_id as agent_id,
     'zendesk-' || source.group_id as source_team_id,
     'zendesk-' || source.ticket_id as ticket_id,
