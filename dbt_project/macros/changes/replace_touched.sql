@@ -7,12 +7,15 @@ meta:
                                                onwards: true if everything from the first one on has to go;
                                                derived: true if in the ledger, too, models put it on the worklist
   announces: {invitation: [invitation_key]}    other roots touched where a row of this model changed
+  spreads: kf_some_macro                       what, before anything goes, puts more roots on the worklist
   due: [{entity: ticket, column: ticket_id, at: occurred_at}]   roots that change by themselves at an instant to come
 -#}
 
 {% macro kf_before() -%}
     {%- set root = config.get('meta', {}).get('root') if execute -%}
     {%- if root and is_incremental() -%}
+        {%- if config.get('meta').get('spreads') %}{{ context[config.get('meta').spreads]() }};
+        {% endif -%}
         create temporary table kf_before on commit drop as
         select * from {{ this }} where {{ kf_is_on_worklist(root) }};
         delete from {{ this }} where {{ kf_is_on_worklist(root) }}

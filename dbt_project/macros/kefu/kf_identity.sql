@@ -22,7 +22,9 @@ code and one without are the same. Fewer than seven digits are an extension or a
             then substring(
                 {{ kf_digits(value) }}
                 from greatest(
-                    length({{ kf_digits(value) }}) + 1 - (select phone_match_digits from {{ ref('stg_kefu__build') }}), 1
+                    length({{ kf_digits(value) }}) + 1
+                    - (select cast(phone_match_digits as integer) from {{ ref('stg_kefu__build') }}),
+                    1
                 )
             )
     end

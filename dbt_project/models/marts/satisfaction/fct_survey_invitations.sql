@@ -33,7 +33,9 @@ select
     invitations.invitation_id,
     invitations.source,
     invitations.survey_id,
-    invitations.customer_id,
+    {{ kf_customer('people', 'invitations.identity_id') }} as customer_id,
+    {{ kf_customer_confidence('people', 'invitations.identity_id') }} as customer_confidence,
+    invitations.identity_id,
     invitations.agent_id,
     invitations.team_id,
     invitations.ticket_id,
@@ -53,5 +55,6 @@ from invitations
 cross join build
 left join answered on invitations.invitation_id = answered.invitation_id
 left join excluded_tickets on invitations.ticket_id = excluded_tickets.ticket_id
+{{ kf_customer_join('people', 'invitations.identity_id', 'invitations.sent_at') }}
 
 where invitations.sent_at <= build.as_of_at

@@ -42,6 +42,8 @@ judged as (
 
     select
         responses.*,
+        {{ kf_customer('people', 'responses.identity_id') }} as customer_id,
+        {{ kf_customer_confidence('people', 'responses.identity_id') }} as customer_confidence,
         scales.score,
         scales.box,
         nullif(scales.nps_group, '') as nps_group,
@@ -67,6 +69,7 @@ judged as (
         on
             responses.scale_id = scales.scale_id
             and responses.answer = scales.answer
+    {{ kf_customer_join('people', 'responses.identity_id', 'responses.responded_at') }}
 
     where responses.responded_at <= build.as_of_at
 
@@ -101,6 +104,8 @@ select
     box,
     nps_group,
     customer_id,
+    customer_confidence,
+    identity_id,
     agent_id,
     team_id,
     ticket_id,

@@ -57,6 +57,8 @@ joined as (
 
     select
         interactions.*,
+        {{ kf_customer('people', 'interactions.identity_id') }} as customer_id,
+        {{ kf_customer_confidence('people', 'interactions.identity_id') }} as customer_confidence,
         measured.wait_seconds,
         coalesce(measured.answering_team_id, interactions.team_id) as contact_team_id,
         measured.first_agent_id,
@@ -72,6 +74,7 @@ joined as (
     from interactions
     cross join build
     left join measured on interactions.interaction_id = measured.interaction_id
+    {{ kf_customer_join('people', 'interactions.identity_id', 'interactions.started_at') }}
 
     where interactions.started_at <= build.as_of_at
 
@@ -83,8 +86,12 @@ select
     channel,
     direction,
     customer_id,
+    customer_confidence,
+    identity_id,
+    substring(interaction_id from length(source) + 2) as call_reference,
     coalesce(first_queue_id, 'none') as queue_id,
     contact_team_id as team_id,
+    team_id as first_team_id,
     first_agent_id as agent_id,
     outcome,
     direction = 'inbound' and queue_visits > 0 as is_offered,

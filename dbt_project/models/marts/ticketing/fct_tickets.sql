@@ -87,7 +87,11 @@ joined as (
     select
         tickets.ticket_id,
         tickets.source,
-        tickets.customer_id,
+        {{ kf_customer('people', 'tickets.identity_id') }} as customer_id,
+        {{ kf_customer_confidence('people', 'tickets.identity_id') }} as customer_confidence,
+        tickets.identity_id,
+        tickets.related_ticket_id,
+        tickets.call_reference,
         tickets.channel,
         tickets.priority,
         coalesce(lives.status, tickets.status) as status,
@@ -121,6 +125,7 @@ joined as (
 
     from tickets
     left join lives on tickets.ticket_id = lives.ticket_id
+    {{ kf_customer_join('people', 'tickets.identity_id', 'tickets.created_at') }}
 
 )
 
