@@ -49,9 +49,15 @@ class Parameters(_Model):
     )
     survey_window_days: int = Field(7, ge=0, description="E07: later answers to an invitation do not count.")
     minimum_n: int = Field(10, ge=1, description="E18: below it dashboards hide the value.")
-    phone_match_digits: int = Field(10, ge=7, le=15, description="E20: numbers that end in the same digits are the same.")
+    phone_match_digits: int = Field(
+        10, ge=7, le=15, description="E20: numbers that end in the same digits are the same."
+    )
     customer_match_confidence: Decimal = Field(
-        Decimal("0.70"), ge=0, le=1, decimal_places=2, description="E20: a surer match makes two identities one customer."
+        Decimal("0.70"),
+        ge=0,
+        le=1,
+        decimal_places=2,
+        description="E20: a surer match makes two identities one customer.",
     )
     issue_match_confidence: Decimal = Field(
         Decimal("0.70"), ge=0, le=1, decimal_places=2, description="E20: a surer match makes two contacts one issue."

@@ -187,7 +187,12 @@ ENTITIES: Mapping[str, Entity] = {
             "customers",
             "One row per customer and instant from which on what it says holds.",
             ("customer", "valid_from"),
-            Field("customer", "text", "The customer's id, as calls, tickets and surveys of the source name it.", required=True),
+            Field(
+                "customer",
+                "text",
+                "The customer's id, as calls, tickets and surveys of the source name it.",
+                required=True,
+            ),
             Field("valid_from", "timestamp", "From when on the row holds; before its first row too.", required=True),
             Field("reference", "text", "The organisation's own customer number, the same in every system."),
             Field("email", "text", "E-mail address."),

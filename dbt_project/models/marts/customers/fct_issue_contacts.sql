@@ -264,10 +264,10 @@ numbered as (
         customer_id,
         group_id,
         matter,
-        sum(case when first_at <= reached_at then 0 else 1 end) over (
+        cast(sum(case when first_at <= reached_at then 0 else 1 end) over (
             partition by customer_id, matter order by first_at nulls last, group_id nulls last
             rows between unbounded preceding and current row
-        ) as number
+        ) as bigint) as number
 
     from reached
 
@@ -282,7 +282,9 @@ placed as (
         row_number() over (
             partition by contacts.customer_id, numbered.matter, numbered.number
             order by
-                case when contacts.is_contact then 0 else 1 end, contacts.started_at nulls last, contacts.contact_id
+                case when contacts.is_contact then 0 else 1 end nulls last,
+                contacts.started_at nulls last,
+                contacts.contact_id nulls last
         ) as place
 
     from contacts

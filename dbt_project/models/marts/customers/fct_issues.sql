@@ -27,7 +27,7 @@ ranked as (
     select
         contacts.*,
         row_number() over (
-            partition by issue_id order by kind_order, started_at nulls last, contact_id
+            partition by issue_id order by kind_order nulls last, started_at nulls last, contact_id nulls last
         ) as place
 
     from contacts
@@ -50,10 +50,10 @@ summed as (
             count(*) filter (where is_contact and is_human),
             max(case when is_human then 1 else 0 end)
         ) as human_contacts,
-        count(*) filter (where is_contact and started_at > first_human_at) as later_contacts,
+        count(*) filter (where is_contact and not is_human and started_at >= first_human_at) as later_contacts,
         count(*) filter (
-            where is_contact and started_at > first_human_at
-            and {{ kf_seconds_between('first_human_ended_at', 'started_at') }} <= 7 * 86400
+            where is_contact and not is_human and started_at >= first_human_at
+            and coalesce({{ kf_seconds_between('first_human_ended_at', 'started_at') }} <= 7 * 86400, true)
         ) as later_contacts_in_seven_days,
         count(distinct case when is_contact then channel end) as channels,
         count(ticket_id) as tickets,
