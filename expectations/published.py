@@ -19,6 +19,7 @@ HISTORY = {
     "kpi_telephony_hourly": "offered + handled",
     "kpi_tickets_daily": "tickets_created + full_resolutions",
     "kpi_satisfaction_daily": "csat_responses + nps_responses + invitations_delivered",
+    "kpi_issues_daily": "linkable_contacts",
     "kpi_backlog_daily": "1",  # days and piles: the pile itself may well melt
 }
 
@@ -168,6 +169,41 @@ SUITES = {
             " where those.source = these.source)",
             finds="piles",
         ),
+    ],
+    "kpis.kpi_issues_daily": [
+        key("A day of a team and queue is booked once", "service_date", "source", "channel", "team_id", "queue_id"),
+        *dimensions("service_date", "source", "channel", "team_id", "queue_id"),
+        *team_and_channel(),
+        resolves("Dashboards have a name for every queue", "queue_id", "dim_queue", "queue_id"),
+        counted(
+            "Nothing is counted below zero",
+            "issues", "contacts", "repeat_contacts", "switched_issues", "due_issues", "resolved_issues", "fcr_issues",
+            "fcr_met", "fcr_met_in_seven_days", "fcr_met_by_contacts", "fcr_live_issues", "fcr_live_met",
+            "provisional_issues", "linkable_contacts", "linked_contacts",
+        ),
+        rows(
+            "Every contact of an issue is its first or a repeat",
+            "contacts = issues + repeat_contacts",
+            "contacts", "issues", "repeat_contacts",
+        ),
+        rows(
+            "Switched, due, provisional and judged issues are issues",
+            "greatest(switched_issues, due_issues, provisional_issues + fcr_issues) <= issues"
+            " and resolved_issues <= due_issues and fcr_live_issues <= fcr_issues",
+            "issues", "switched_issues", "due_issues", "resolved_issues", "provisional_issues", "fcr_issues",
+        ),
+        rows(
+            "What is settled at once is resolved",
+            "greatest(fcr_met, fcr_met_in_seven_days, fcr_met_by_contacts) <= fcr_issues"
+            " and fcr_live_met <= fcr_live_issues",
+            "fcr_issues", "fcr_met", "fcr_live_issues", "fcr_live_met",
+        ),
+        rows(
+            "Contacts of known customers are contacts",
+            "linked_contacts <= linkable_contacts",
+            "linked_contacts", "linkable_contacts",
+        ),
+        squares("Contacts", "contacts", "contacts_squares", "issues"),
     ],
     "kpis.kpi_satisfaction_daily": [
         key(

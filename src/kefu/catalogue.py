@@ -59,7 +59,7 @@ UNIT_NAMES = {
     "count": {"en": "count", "zh": "数量"},
     "points": {"en": "points, -100 to 100", "zh": "分，-100 至 100"},
     "score": {"en": "score, 0 to 1", "zh": "得分，0 至 1"},
-    "ratio": {"en": "per ticket", "zh": "每工单"},
+    "ratio": {"en": "a ticket or issue", "zh": "每工单或每问题"},
 }
 DIRECTION_NAMES = {
     "up": {"en": "higher is better", "zh": "越高越好"},
@@ -213,7 +213,15 @@ def _least_n(fraction: float) -> int:
 _ORDER = {
     name: place
     for place, name in enumerate(
-        ("kpi_telephony_hourly", "kpi_contact_durations", "kpi_leg_durations", "kpi_tickets_daily", "kpi_backlog_daily", "kpi_satisfaction_daily")
+        (
+            "kpi_telephony_hourly",
+            "kpi_contact_durations",
+            "kpi_leg_durations",
+            "kpi_tickets_daily",
+            "kpi_backlog_daily",
+            "kpi_issues_daily",
+            "kpi_satisfaction_daily",
+        )
     )
 }
 

@@ -37,6 +37,12 @@ create table if not exists control.build (
     minimum_n bigint not null
 );
 alter table control.build
+add column if not exists phone_match_digits bigint not null default 10,
+add column if not exists customer_match_confidence numeric(18, 2) not null default 0.70,
+add column if not exists issue_match_confidence numeric(18, 2) not null default 0.70,
+add column if not exists fcr_window_days bigint not null default 7,
+add column if not exists fcr_window_days_mail bigint not null default 14;
+alter table control.build
 add column if not exists full_ledger boolean not null default true,
 add column if not exists full_marts boolean not null default true,
 add column if not exists reason text not null default '',

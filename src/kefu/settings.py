@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
@@ -58,6 +59,21 @@ class Parameters(_Model):
         0.8, gt=0.5, le=1, description="E08: an agent with less of an answer than this is not judged by it."
     )
     minimum_n: int = Field(10, ge=1, description="E18: below it dashboards hide the value.")
+    phone_match_digits: int = Field(
+        10, ge=7, le=15, description="E20: numbers that end in the same digits are the same."
+    )
+    customer_match_confidence: Decimal = Field(
+        Decimal("0.70"),
+        ge=0,
+        le=1,
+        decimal_places=2,
+        description="E20: a surer match makes two identities one customer.",
+    )
+    issue_match_confidence: Decimal = Field(
+        Decimal("0.70"), ge=0, le=1, decimal_places=2, description="E20: a surer match makes two contacts one issue."
+    )
+    fcr_window_days: int = Field(7, ge=0, description="F01, E23: a later contact by voice or chat is no repeat.")
+    fcr_window_days_mail: int = Field(14, ge=0, description="F01, E23: the same after e-mail, web form or letter.")
 
 
 class Team(_Model):

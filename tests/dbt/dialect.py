@@ -22,7 +22,7 @@ AGGREGATES = {"count", "min", "max", "sum", "bool_or", "percentile_cont"}
 WINDOW_FUNCTIONS = {"row_number", "rank", "dense_rank", "lag", "lead", "first_value", "last_value"}
 SCALARS = {
     "cast", "coalesce", "date_trunc", "greatest", "least", "length", "lower", "lpad", "md5", "nullif", "split_part",
-    "substring",
+    "substring", "trim",
 }  # fmt: skip
 FUNCTIONS = AGGREGATES | WINDOW_FUNCTIONS | SCALARS
 

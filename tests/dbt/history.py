@@ -101,6 +101,8 @@ def _wrong(table: Table, row: Row, chance: random.Random) -> Row:
             continue
         if pa.types.is_timestamp(kind) and row[name] is not None:
             changed[name] = row[name].replace(minute=chance.randrange(60))
+        elif name in ("email", "phone", "reference", "merged_into", "call_id", "follow_up_of"):
+            changed[name] = None
         elif name in ("status", "priority", "value", "queue", "agent", "team", "group_id", "assignee_id", "is_public"):
             changed[name] = None if name in ("value", "agent", "team", "assignee_id", "group_id") else row[name]
     return changed

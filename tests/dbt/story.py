@@ -341,18 +341,37 @@ def files() -> Rows:
     start = {"started_at": at("02 03:00"), "queued_at": at("02 03:00")}
     calls = [
         # no word of transfers or wrap-up
-        {"call_id": "b1", "outcome": "answered", "wait_seconds": 8, "talk_seconds": 50, "hold_seconds": 10},
+        {
+            "call_id": "b1",
+            "outcome": "answered",
+            "wait_seconds": 8,
+            "talk_seconds": 50,
+            "hold_seconds": 10,
+            "customer": "k1",
+        },
         # never asked for a person; not the customer's call
         {"call_id": "b2", "outcome": "ivr_abandoned", "ivr_seconds": 20},
         {"call_id": "b3", "outcome": "answered", "direction": "outbound", "wait_seconds": 3, "talk_seconds": 70},
         # in a chat ten seconds are short, not five
         {"call_id": "b4", "outcome": "abandoned", "channel": "chat", "wait_seconds": 9},
-        {"call_id": "b5", "outcome": "abandoned", "channel": "chat", "wait_seconds": 10},
+        {"call_id": "b5", "outcome": "abandoned", "channel": "chat", "wait_seconds": 10, "customer": "k1"},
         # abandoned, nobody knows after how long
         {"call_id": "b6", "outcome": "abandoned"},
     ]
     return {
         "raw_bank.calls": [{**call, **start, **one, "_line": line} for line, one in enumerate(calls)],
+        # the customer of b1 and b5, whose number is also that of c3
+        "raw_bank.customers": [
+            {
+                "customer": "k1",
+                "valid_from": at("01 00:00"),
+                "reference": "C1",
+                "email": "K1@example.com",
+                "phone": "+86 138 0000 0003",
+                "_file": "customers.csv",
+                "_line": 1,
+            }
+        ],
         "raw_bank.tickets": [
             # ten hours to the solve; replies, assignments and reopens are not on record
             {

@@ -89,6 +89,18 @@ BY_HAND: dict[str, tuple[float, int | None]] = {
     "agents_per_ticket": (7, 6),
     # 3 and 7
     "backlog": (2, None),
+    # of the six matters that a person answered, c1, c4, c5, c6, c7; b1 was followed by b5. The tickets are still open
+    "first_contact_resolution": (5, 6),
+    # zendesk 1, 5, 7, 8, 10 of one team 4 repeats, 2 and 3 of another 1, b5 1; of c1 to c9, b1, b5 and those 7
+    "repeat_contact_rate": (6, 18),
+    # c1 to c9, b1 with b5, the tickets of two teams
+    "contacts_per_issue": (18, 12),
+    # c2, c3, c8, c9 were never answered, of each team a ticket is open
+    "resolution_rate": (6, 12),
+    # by phone, then by chat: b1 with b5
+    "channel_switch_rate": (1, 12),
+    # c1 to c9, b1, b5, seven tickets; b2, b4, b6 and f1 name nobody
+    "customer_link_rate": (18, 22),
     # ratings of 1, 8 good and 2 bad; surveys 2, again and link: 4, 1, 5 and 3 3, 4 2
     "csat": (4, 8),
     # 1 + 1 + 0 and 0.75 + 0 + 1 + 0.5 + 0.25

@@ -4,11 +4,13 @@ worklist goes before, is made anew, and what came out otherwise than it was is a
 
 meta:
   root: {entity: ticket, column: ticket_id}    whose rows are replaced together; type: date if it is one;
-                                               onwards: true if everything from the first one on has to go
+                                               onwards: true if everything from the first one on has to go;
+                                               derived: true if in the ledger, too, models put it on the worklist
   announces: {invitation: [invitation_key]}    other roots touched where a row of this model changed
-hangs_on: [{entity: ticket, relation: canonical_survey_responses, by: ticket_id, column: invitation_key}]
+  hangs_on: [{entity: ticket, relation: canonical_survey_responses, by: ticket_id, column: invitation_key}]
                                                roots of this model touched where one of another entity is: those
                                                (`column`) of the relation's rows that name it (`by`)
+  spreads: kf_some_macro                       what, before anything goes, puts more roots on the worklist
   due: [{entity: ticket, column: ticket_id, at: occurred_at}]   roots that change by themselves at an instant to come
 -#}
 
@@ -19,6 +21,8 @@ hangs_on: [{entity: ticket, relation: canonical_survey_responses, by: ticket_id,
         {%- for other in meta.get('hangs_on', []) %}
         {{ kf_touch_through(root.entity, ref(other.relation), other.column, other.entity, other.by) }};
         {%- endfor %}
+        {%- if meta.get('spreads') %}{{ context[meta.spreads]() }};
+        {% endif -%}
         create temporary table kf_before on commit drop as
         select * from {{ this }} where {{ kf_is_on_worklist(root) }};
         delete from {{ this }} where {{ kf_is_on_worklist(root) }}
@@ -90,7 +94,7 @@ with the source in front or without it (kf_contact_links).
 
 {#- Whether a row of this model, or of another `relation`, belongs to a root on the worklist. -#}
 {% macro kf_is_on_worklist(root, relation=none) -%}
-    {%- set is_ledger = (relation or this).schema == 'canonical' -%}
+    {%- set is_ledger = (relation or this).schema == 'canonical' and not root.get('derived') -%}
     {%- set ids = kf_worklist(root.entity, 'id', root.get('type', 'text'), is_ledger) -%}
     {%- if root.get('onwards') -%}{{ root.column }} >= (select min(listed.id) from ({{ ids }}) as listed (id))
     {%- else -%}{{ root.column }} in ({{ ids }})

@@ -55,7 +55,7 @@ select
     stacked.source,
     stacked.channel,
     stacked.direction,
-    stacked.customer_id,
+    stacked.identity_id,
     coalesce(teams.team_id, 'none') as team_id,
     queued.first_queue_id,
     case

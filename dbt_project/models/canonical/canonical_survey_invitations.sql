@@ -16,7 +16,7 @@ select
     stacked.invitation_id,
     stacked.source,
     stacked.survey_id,
-    stacked.customer_id,
+    stacked.identity_id,
     stacked.agent_id,
     coalesce(teams.team_id, 'none') as team_id,
     stacked.ticket_id,

@@ -23,7 +23,7 @@ select
     stacked.metric,
     stacked.scale_id,
     stacked.answer,
-    stacked.customer_id,
+    stacked.identity_id,
     stacked.agent_id,
     coalesce(teams.team_id, 'none') as team_id,
     stacked.ticket_id,

@@ -15,7 +15,7 @@ teams as (
 select
     stacked.ticket_id,
     stacked.source,
-    stacked.customer_id,
+    stacked.identity_id,
     coalesce(stacked.agent_id, 'none') as agent_id,
     coalesce(teams.team_id, 'none') as team_id,
     stacked.status,
@@ -23,6 +23,8 @@ select
     stacked.channel,
     stacked.created_by_kind,
     stacked.excluded_reason,
+    stacked.related_ticket_id,
+    stacked.call_reference,
     stacked.created_at,
     stacked.has_reply_record,
     stacked.has_assignment_record,

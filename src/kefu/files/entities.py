@@ -152,6 +152,8 @@ ENTITIES: Mapping[str, Entity] = {
             Field("reassignments", "integer", "Changes of assignee."),
             Field("reopens", "integer", "Times it was solved and opened again."),
             Field("excluded_reason", "text", "Why no KPI counts it: merged, spam, test or deleted."),
+            Field("merged_into", "text", "The ticket it was merged into, or that it follows up."),
+            Field("call_id", "text", "The call it was opened for, by the telephone system's own id."),
         ),
         _entity(
             "ticket_events",
@@ -184,6 +186,21 @@ ENTITIES: Mapping[str, Entity] = {
             Field("actor", "text", "Who did it."),
             Field("actor_kind", "text", "What kind of actor that was.", words=PEOPLE),
             Field("is_public", "boolean", "Whether the customer could see the message."),
+        ),
+        _entity(
+            "customers",
+            "One row per customer and instant from which on what it says holds.",
+            ("customer", "valid_from"),
+            Field(
+                "customer",
+                "text",
+                "The customer's id, as calls, tickets and surveys of the source name it.",
+                required=True,
+            ),
+            Field("valid_from", "timestamp", "From when on the row holds; before its first row too.", required=True),
+            Field("reference", "text", "The organisation's own customer number, the same in every system."),
+            Field("email", "text", "E-mail address."),
+            Field("phone", "text", "Telephone number."),
         ),
         _entity(
             "survey_invitations",

@@ -79,6 +79,7 @@ TABLES = (
             "brand_id": INTEGER,
             "external_id": TEXT,
             "via_channel": TEXT,
+            "follow_up_of": INTEGER,
             "tags": JSON,
             "custom_status_id": INTEGER,
             "satisfaction_rating": JSON,
@@ -132,6 +133,7 @@ TABLES = (
         },
         key=("id",),
         description="One row per user: customers, agents, administrators.",
+        root=("id",),
         zones=("iana_time_zone", "time_zone"),
     ),
     Table(
@@ -253,9 +255,12 @@ def check(extraction: Extraction) -> str:
 
 def ticket(row: Mapping[str, Any]) -> dict[str, Any]:
     """A ticket of the API as a row of ``tickets``."""
+    via = row.get("via") or {}
+    origin = via.get("source") or {}
     return {
         **row,
-        "via_channel": (row.get("via") or {}).get("channel"),
+        "via_channel": via.get("channel"),
+        "follow_up_of": (origin.get("from") or {}).get("ticket_id") if origin.get("rel") == "follow_up" else None,
         "tags": dump(row.get("tags")),
         "satisfaction_rating": dump(row.get("satisfaction_rating")),
         "metric_set": dump(row.get("metric_set")),

@@ -49,7 +49,9 @@ select
     invitations.invitation_id,
     invitations.source,
     invitations.survey_id,
-    invitations.customer_id,
+    {{ kf_customer('people', 'invitations.identity_id') }} as customer_id,
+    {{ kf_customer_confidence('people', 'invitations.identity_id') }} as customer_confidence,
+    invitations.identity_id,
     invitations.agent_id,
     invitations.team_id,
     coalesce(ticket_links.id, invitations.ticket_id) as ticket_id,
@@ -74,3 +76,4 @@ cross join build
 left join answered on invitations.invitation_id = answered.invitation_id
 left join ticket_links on invitations.ticket_id = ticket_links.said
 left join excluded_tickets on ticket_links.id = excluded_tickets.ticket_id
+{{ kf_customer_join('people', 'invitations.identity_id', 'invitations.sent_at') }}

@@ -115,6 +115,8 @@ judged as (
         linked.linked_ticket_id,
         linked.linked_interaction_id,
         linked.contact_at,
+        {{ kf_customer('people', 'responses.identity_id') }} as customer_id,
+        {{ kf_customer_confidence('people', 'responses.identity_id') }} as customer_confidence,
         scales.score,
         scales.box,
         nullif(scales.nps_group, '') as nps_group,
@@ -143,6 +145,7 @@ judged as (
         on
             responses.scale_id = scales.scale_id
             and responses.answer = scales.answer
+    {{ kf_customer_join('people', 'responses.identity_id', 'responses.responded_at') }}
 
 ),
 
@@ -208,6 +211,8 @@ select
     ces_group,
     customer_id,
     coalesce(customer_id, invitation_key) as respondent_id,
+    customer_confidence,
+    identity_id,
     agent_id,
     team_id,
     coalesce(linked_ticket_id, ticket_id) as ticket_id,

@@ -61,6 +61,8 @@ joined as (
 
     select
         interactions.*,
+        {{ kf_customer('people', 'interactions.identity_id') }} as customer_id,
+        {{ kf_customer_confidence('people', 'interactions.identity_id') }} as customer_confidence,
         measured.wait_seconds,
         coalesce(measured.answering_team_id, interactions.team_id) as contact_team_id,
         measured.first_agent_id,
@@ -92,6 +94,7 @@ joined as (
         on interactions.team_id = team_schedules.team_id
     {{ kf_business_join('day_of_arrival', 'team_schedules.schedule_id', 'interactions.started_at') }}
     {{ kf_zone_join('zone_of_queue', 'team_schedules.zone', 'interactions.started_at') }}
+    {{ kf_customer_join('people', 'interactions.identity_id', 'interactions.started_at') }}
 
     where interactions.started_at <= build.as_of_at
 
@@ -103,8 +106,12 @@ select
     channel,
     direction,
     customer_id,
+    customer_confidence,
+    identity_id,
+    substring(interaction_id from length(source) + 2) as call_reference,
     coalesce(first_queue_id, 'none') as queue_id,
     contact_team_id as team_id,
+    team_id as first_team_id,
     first_agent_id as agent_id,
     outcome,
     direction = 'inbound' and queue_visits > 0 as is_offered,

@@ -182,7 +182,11 @@ joined as (
     select
         tickets.ticket_id,
         tickets.source,
-        tickets.customer_id,
+        {{ kf_customer('people', 'tickets.identity_id') }} as customer_id,
+        {{ kf_customer_confidence('people', 'tickets.identity_id') }} as customer_confidence,
+        tickets.identity_id,
+        tickets.related_ticket_id,
+        tickets.call_reference,
         tickets.channel,
         tickets.priority,
         coalesce(lives.status, tickets.status) as status,
@@ -262,6 +266,7 @@ joined as (
     left join speakers on tickets.ticket_id = speakers.ticket_id
     left join spells on tickets.ticket_id = spells.ticket_id
     left join replies on tickets.ticket_id = replies.ticket_id
+    {{ kf_customer_join('people', 'tickets.identity_id', 'tickets.created_at') }}
 
 ),
 
@@ -308,6 +313,10 @@ select
     joined.ticket_id,
     joined.source,
     joined.customer_id,
+    joined.customer_confidence,
+    joined.identity_id,
+    joined.related_ticket_id,
+    joined.call_reference,
     joined.channel,
     joined.priority,
     joined.status,

@@ -26,7 +26,7 @@ select
     'asterisk' as source,
     'voice' as channel,
     'inbound' as direction,
-    {{ kf_pseudonym('caller') }} as customer_id,
+    {{ kf_identity('phone', kf_phone('caller')) }} as identity_id,
     'asterisk-' || queue as source_team_id,
     cast(null as {{ kf_text() }}) as unqueued_outcome,
     true as has_transfer_record,

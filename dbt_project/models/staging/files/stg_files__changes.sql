@@ -48,10 +48,20 @@ stacked as (
     union all
 
     select
+        'customer' as entity,
+        source,
+        customer as root,
+        _loaded_at
+    from {{ source('files', 'customers') }}
+
+    union all
+
+    select
         case table_name
             when 'calls' then 'interaction'
             when 'survey_invitations' then 'invitation'
             when 'survey_responses' then 'submission'
+            when 'customers' then 'customer'
             else 'ticket'
         end as entity,
         source,
@@ -65,7 +75,11 @@ select
     entity,
     source,
     root,
-    source || '-' || root as id,
+    -- customers leave raw under a pseudonym only
+    case
+        when entity = 'customer' then {{ kf_identity('account', 'root', 'source') }}
+        else source || '-' || root
+    end as id,
     _loaded_at as loaded_at
 
 from stacked

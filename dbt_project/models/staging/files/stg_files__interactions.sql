@@ -17,7 +17,7 @@ select
         when 'internal' then 'internal'
         else 'unmapped'
     end as direction,
-    {{ kf_pseudonym('customer') }} as customer_id,
+    {{ kf_identity('account', 'customer', 'source') }} as identity_id,
     source || '-' || coalesce(team, queue) as source_team_id,
     case
         when outcome in ('ivr_abandoned', 'self_served', 'failed') then outcome

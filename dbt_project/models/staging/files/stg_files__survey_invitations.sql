@@ -2,7 +2,7 @@ select
     source || '-' || invitation_id as invitation_id,
     source,
     source || '-' || coalesce(survey, 'survey') as survey_id,
-    {{ kf_pseudonym('customer') }} as customer_id,
+    {{ kf_identity('account', 'customer', 'source') }} as identity_id,
     source || '-' || agent as agent_id,
     source || '-' || team as source_team_id,
     source || '-' || ticket_id as ticket_id,

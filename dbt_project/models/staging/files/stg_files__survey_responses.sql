@@ -8,7 +8,7 @@ select
     case when metric in ('csat', 'nps', 'ces', 'other') then metric else 'unmapped' end as metric,
     scale as scale_id,
     cast(value as decimal(18, 6)) as answer,
-    {{ kf_pseudonym('customer') }} as customer_id,
+    {{ kf_identity('account', 'customer', 'source') }} as identity_id,
     source || '-' || agent as agent_id,
     source || '-' || team as source_team_id,
     source || '-' || ticket_id as ticket_id,

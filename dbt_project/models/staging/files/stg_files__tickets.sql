@@ -6,7 +6,7 @@ ticket_rows as (
     select
         source || '-' || ticket_id as ticket_id,
         source,
-        {{ kf_pseudonym('customer') }} as customer_id,
+        {{ kf_identity('account', 'customer', 'source') }} as identity_id,
         source || '-' || agent as agent_id,
         source || '-' || team as source_team_id,
         case
@@ -19,6 +19,8 @@ ticket_rows as (
         {{ canonical_channel("coalesce(channel, 'other')") }} as channel,
         coalesce(created_by, 'customer') as created_by_kind,
         excluded_reason,
+        source || '-' || merged_into as related_ticket_id,
+        call_id as call_reference,
         {{ kf_utc('created_at') }} as created_at,
         agent_replies is not null as has_reply_record,
         reassignments is not null as has_assignment_record,
@@ -67,7 +69,7 @@ event_rows as (
     select
         events.source || '-' || events.ticket_id as ticket_id,
         events.source,
-        {{ kf_pseudonym('events.customer') }} as customer_id,
+        {{ kf_identity('account', 'events.customer', 'events.source') }} as identity_id,
         events.source || '-' || events.agent as agent_id,
         events.source || '-' || events.team as source_team_id,
         {{ canonical_ticket_status("coalesce(events.status, 'new')") }} as status,
@@ -75,6 +77,8 @@ event_rows as (
         {{ canonical_channel("coalesce(events.channel, 'other')") }} as channel,
         'customer' as created_by_kind,
         cast(null as {{ kf_text() }}) as excluded_reason,
+        cast(null as {{ kf_text() }}) as related_ticket_id,
+        cast(null as {{ kf_text() }}) as call_reference,
         {{ kf_utc('events.created_at') }} as created_at,
         traits.has_reply_record,
         traits.has_assignment_record,

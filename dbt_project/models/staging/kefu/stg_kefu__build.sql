@@ -14,6 +14,11 @@ select
     survey_window_days,
     survey_credit,
     survey_credit_share,
-    minimum_n
+    minimum_n,
+    phone_match_digits,
+    customer_match_confidence,
+    issue_match_confidence,
+    fcr_window_days,
+    fcr_window_days_mail
 
 from {{ source('kefu', 'build') }}

@@ -18,7 +18,7 @@ select
     'qualtrics-' || invitations.distribution_id || '-' || invitations.contact_id as invitation_id,
     'qualtrics' as source,
     'qualtrics-' || invitations.survey_id as survey_id,
-    cast(null as {{ kf_text() }}) as customer_id,
+    cast(null as {{ kf_text() }}) as identity_id,
     'qualtrics-' || invitations.agent as agent_id,
     'qualtrics-' || invitations.team as source_team_id,
     invitations.ticket_id,

@@ -61,7 +61,7 @@ select
     case
         when {{ kf_matches('answers.value', '^-?[0-9]+([.][0-9]+)?$') }} then cast(answers.value as decimal(18, 6))
     end as answer,
-    {{ kf_pseudonym('responses.contact_reference') }} as customer_id,
+    {{ kf_identity('reference', 'responses.contact_reference') }} as identity_id,
     'qualtrics-' || responses.agent as agent_id,
     'qualtrics-' || responses.team as source_team_id,
     responses.ticket_id,

@@ -1,5 +1,6 @@
 -- A row belongs to its ticket; a user's row to the tickets the user opened or wrote in, for it says who was speaking;
--- a ticket's row to its rating, which takes the channel from it, and so do the scores in its history.
+-- a ticket's row to its rating, which takes the channel from it, and so do the scores in its history. A user is a
+-- customer too, whose id is a pseudonym.
 with
 
 stacked as (
@@ -96,6 +97,24 @@ stacked as (
         cast(root as bigint) as root,
         _loaded_at
     from {{ source('zendesk', 'removed') }}
+    where table_name <> 'users'
+
+),
+
+people as (
+
+    select
+        cast(id as {{ kf_text() }}) as root,
+        _loaded_at
+    from {{ source('zendesk', 'users') }}
+
+    union all
+
+    select
+        root,
+        _loaded_at
+    from {{ source('zendesk', 'removed') }}
+    where table_name = 'users'
 
 )
 
@@ -107,3 +126,14 @@ select
     _loaded_at as loaded_at
 
 from stacked
+
+union all
+
+select
+    'customer' as entity,
+    'zendesk' as source,
+    root,
+    {{ kf_identity('account', 'root', "'zendesk'") }} as id,
+    _loaded_at as loaded_at
+
+from people

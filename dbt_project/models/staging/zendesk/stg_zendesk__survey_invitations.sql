@@ -39,7 +39,7 @@ select
     'zendesk-' || offered.ticket_id as invitation_id,
     'zendesk' as source,
     'zendesk-ticket-rating' as survey_id,
-    {{ kf_pseudonym('cast(offered.requester_id as ' ~ kf_text() ~ ')') }} as customer_id,
+    {{ kf_identity('account', 'cast(offered.requester_id as ' ~ kf_text() ~ ')', "'zendesk'") }} as identity_id,
     'zendesk-' || offered.assignee_id as agent_id,
     'zendesk-' || offered.group_id as source_team_id,
     'zendesk-' || offered.ticket_id as ticket_id,

@@ -89,7 +89,7 @@ select
     'csat' as metric,
     'thumbs' as scale_id,
     cast(case when followed.verdict = 'good' then 1 else 0 end as decimal(18, 6)) as answer,
-    {{ kf_pseudonym('cast(followed.requester_id as ' ~ kf_text() ~ ')') }} as customer_id,
+    {{ kf_identity('account', 'cast(followed.requester_id as ' ~ kf_text() ~ ')', "'zendesk'") }} as identity_id,
     'zendesk-' || followed.assignee_id as agent_id,
     'zendesk-' || followed.group_id as source_team_id,
     'zendesk-' || followed.ticket_id as ticket_id,

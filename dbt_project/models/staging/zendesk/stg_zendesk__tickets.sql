@@ -23,7 +23,7 @@ renamed as (
         -- ids
         'zendesk-' || source.id as ticket_id,
         'zendesk' as source,
-        {{ kf_pseudonym('cast(source.requester_id as ' ~ kf_text() ~ ')') }} as customer_id,
+        {{ kf_identity('account', 'cast(source.requester_id as ' ~ kf_text() ~ ')', "'zendesk'") }} as identity_id,
         'zendesk-' || source.assignee_id as agent_id,
         'zendesk-' || source.group_id as source_team_id,
 
@@ -38,6 +38,10 @@ renamed as (
             when source.tags like '%"spam"%' then 'spam'
             when source.tags like '%"test"%' then 'test'
         end as excluded_reason,
+
+        -- what it is about, where another system or ticket says so
+        'zendesk-' || source.follow_up_of as related_ticket_id,
+        source.external_id as call_reference,
 
         -- timestamps, all UTC
         {{ kf_utc('source.created_at') }} as created_at,
