@@ -14,7 +14,7 @@ from typing import Any
 
 import psycopg
 
-from kefu import changes, schedules, warehouse
+from kefu import changes, schedules, sla_policies, warehouse
 from kefu.errors import KefuError
 from kefu.settings import Parameters, Settings
 
@@ -42,6 +42,8 @@ add column if not exists full_marts boolean not null default true,
 add column if not exists reason text not null default '',
 add column if not exists watermarks text not null default '{}',
 add column if not exists fingerprint text not null default '{}';
+alter table control.build
+add column if not exists sla_rebase text not null default 'start';
 create table if not exists control.teams (
     source text not null,
     member text not null,
@@ -85,6 +87,7 @@ def prepare(settings: Settings) -> None:
         connection.execute(TABLES)
         connection.execute(changes.TABLES)
         connection.execute(schedules.TABLES)
+        connection.execute(sla_policies.TABLES)
 
 
 def begin_build(settings: Settings, slot: str, as_of: datetime | None = None, *, full: bool = False) -> Build:
@@ -128,6 +131,7 @@ def begin_build(settings: Settings, slot: str, as_of: datetime | None = None, *,
                 ],
             )
         schedules.write(connection, settings, instant)
+        sla_policies.write(connection, settings)
         scope = changes.plan(connection, settings, slot, instant, full=full)
         connection.execute(
             "update control.build set full_ledger = %s, full_marts = %s, reason = %s, watermarks = %s,"

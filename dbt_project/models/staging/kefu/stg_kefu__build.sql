@@ -8,6 +8,7 @@ select
     reopen_window_days,
     thanks_window_seconds,
     survey_window_days,
+    sla_rebase,
     minimum_n
 
 from {{ source('kefu', 'build') }}
