@@ -28,6 +28,8 @@ DIMENSION_COLUMNS = {
     "team": "team_id",
     "queue": "queue_id",
     "priority": "priority",
+    "policy": "policy_id",
+    "sla_metric": "sla_metric",
     "survey": "survey_id",
     "segment": "segment",
 }
@@ -151,7 +153,7 @@ def _load(folder: Path) -> dict[str, Kpi]:
 _ORDER = {
     name: place
     for place, name in enumerate(
-        ("kpi_telephony_hourly", "kpi_tickets_daily", "kpi_backlog_daily", "kpi_satisfaction_daily")
+        ("kpi_telephony_hourly", "kpi_tickets_daily", "kpi_backlog_daily", "kpi_sla_daily", "kpi_satisfaction_daily")
     )
 }
 

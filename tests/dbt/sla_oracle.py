@@ -218,6 +218,8 @@ def _live(
     judged: Promise | None = None
     cancelled = False
     spell = start
+    counted = (0, 0)  # when the clock was last alive
+    ended: int | None = None
     before = [promise for at, promise in said.items() if at <= start]
     if before:
         now, key = before[-1]
@@ -239,6 +241,9 @@ def _live(
             cancelled, promise = True, None
         else:
             promise = None
+        ended = ended if promise is None else None
+        if promise is None and first is not None and ended is None:
+            ended = minute
         if doing == "run" and promise is not None:
             spent = clock.business if promise[1] else clock.calendar
             if spent > promise[0]:
@@ -253,16 +258,18 @@ def _live(
                 clock.breached_at = minute + promise[0] - spent + 1
         clock.calendar += MINUTE if doing == "run" else 0
         clock.business += MINUTE if counts else 0
+        if promise is not None:
+            counted = clock.calendar, clock.business
         if doing == "run" and promise is not None:
             clock.over = max((clock.business if promise[1] else clock.calendar) - promise[0], clock.over or 0)
     if first is None:
         return None
     assert judged is not None
     clock.target = judged[0]
+    clock.calendar, clock.business = counted
     clock.elapsed = clock.business if judged[1] else clock.calendar
     is_over = doing not in ("run", "pause")
-    if is_over:
-        clock.finished_at = max(at for at in doings)
+    clock.finished_at = ended
     if clock.breached_at is not None:
         clock.outcome = "breached" if is_over or cancelled else "running_breached"
     else:

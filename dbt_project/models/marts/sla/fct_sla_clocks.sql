@@ -19,11 +19,16 @@ visible as (
         *,
         least(ended_at, as_of_at) as until_at,
         coalesce(ended_at > as_of_at, true) as is_going_on,
-        row_number() over (partition by clock_id order by spell_number desc) as from_last
+        -- the last spell, the last one in which it was not over, and the last one in which it ran
+        max(spell_number) over whole as last_number,
+        max(case when shown_state in ('running', 'paused') then spell_number end) over whole as last_live_number,
+        max(case when shown_state = 'running' then spell_number end) over whole as last_running_number
 
     from judged
 
     where started_at <= as_of_at
+
+    window whole as (partition by clock_id)
 
 ),
 
@@ -87,26 +92,24 @@ clocks as (
         min(started_at) as applied_at,
         min(as_of_at) as as_of_at,
         min(start_target_seconds) as start_target_seconds,
-        max(case when state in ('running', 'paused') then current_target_seconds end)
-            filter (where from_last = 1) as current_target_seconds,
+        min(current_target_seconds) filter (where spell_number = last_number) as current_target_seconds,
         min(overdue_at) filter (where is_breach) as breached_at,
         min(due_at) filter (where is_breach) as breach_due_at,
         min(start_overdue_at) filter (where is_start_breach) as start_breached_at,
         min(current_overdue_at) filter (where is_current_breach) as current_breached_at,
         max(so_far_seconds - target_seconds) filter (where shown_state = 'running') as over_seconds,
-        max(due_at) filter (where shown_state = 'running') as last_due_at,
-        min(shown_state) filter (where from_last = 1) as state,
-        min(case when shown_state in ('ended', 'cancelled') then started_at end) filter (where from_last = 1)
-            as finished_at,
-        min(ended_by) filter (where from_last = 1) as ended_by,
-        min(policy_version_id) filter (where from_last = 1) as policy_version_id,
-        min(priority) filter (where from_last = 1) as priority,
-        min(target_seconds) filter (where from_last = 1) as target_seconds,
-        bool_or(is_business and from_last = 1) as is_business,
-        bool_or(has_schedule and from_last = 1) as has_schedule,
-        min(so_far_seconds) filter (where from_last = 1) as elapsed_seconds,
-        min(calendar_so_far_seconds) filter (where from_last = 1) as elapsed_calendar_seconds,
-        min(open_so_far_seconds) filter (where from_last = 1) as elapsed_open_seconds
+        min(due_at) filter (where spell_number = last_running_number) as last_due_at,
+        min(shown_state) filter (where spell_number = last_number) as state,
+        min(started_at) filter (where spell_number > last_live_number) as finished_at,
+        min(ended_by) filter (where spell_number = last_number) as ended_by,
+        min(policy_version_id) filter (where spell_number = last_number) as policy_version_id,
+        min(priority) filter (where spell_number = last_number) as priority,
+        min(target_seconds) filter (where spell_number = last_number) as target_seconds,
+        bool_or(is_business and spell_number = last_number) as is_business,
+        bool_or(has_schedule and spell_number = last_live_number) as has_schedule,
+        min(so_far_seconds) filter (where spell_number = last_live_number) as elapsed_seconds,
+        min(calendar_so_far_seconds) filter (where spell_number = last_live_number) as elapsed_calendar_seconds,
+        min(open_so_far_seconds) filter (where spell_number = last_live_number) as elapsed_open_seconds
 
     from measured
 
