@@ -20,6 +20,7 @@ HISTORY = {
     "kpi_tickets_daily": "tickets_created + full_resolutions",
     "kpi_satisfaction_daily": "csat_responses + nps_responses + invitations_delivered",
     "kpi_issues_daily": "linkable_contacts",
+    "kpi_sla_daily": "clocks_decided",
     "kpi_backlog_daily": "1",  # days and piles: the pile itself may well melt
 }
 
@@ -73,6 +74,22 @@ SUITES = {
     ],
     "marts.dim_queue": [key("A queue is described once", "queue_id")],
     "marts.dim_survey": [key("A survey is described once", "survey_id")],
+    "marts.dim_sla_policy": [
+        key("An SLA policy is described once", "policy_id"),
+        present("Every SLA policy has a name in both languages", "policy_en", "policy_zh"),
+    ],
+    "marts.fct_sla_clocks": [
+        rows(
+            "A clock that used up more than its target is never called met",
+            "outcome not in ('met', 'running') or elapsed_seconds <= target_seconds",
+            "clock_id", "outcome", "elapsed_seconds", "target_seconds",
+        ),
+        rows(
+            "A clock is breached when, and only when, there is a moment at which it was",
+            "(outcome in ('breached', 'running_breached')) = (breached_at is not null)",
+            "clock_id", "outcome", "breached_at",
+        ),
+    ],
     "kpis.kpi_telephony_hourly": [
         key(
             "An hour of a queue and team is booked once",
@@ -204,6 +221,31 @@ SUITES = {
             "linked_contacts", "linkable_contacts",
         ),
         squares("Contacts", "contacts", "contacts_squares", "issues"),
+    ],
+    "kpis.kpi_sla_daily": [
+        key(
+            "A day of a team, policy and promise is booked once",
+            "service_date", "source", "channel", "team_id", "priority", "policy_id", "sla_metric",
+        ),
+        *dimensions("service_date", "source", "channel", "team_id", "priority", "policy_id", "sla_metric"),
+        *team_and_channel(),
+        resolves("Dashboards have a name for every SLA policy", "policy_id", "dim_sla_policy", "policy_id"),
+        counted(
+            "Nothing is counted below zero",
+            "clocks_decided", "clocks_met", "clocks_breached", "over_seconds", "updates_due", "updates_on_time",
+        ),
+        rows(
+            "Every clock that was decided was met or breached",
+            "clocks_decided = clocks_met + clocks_breached",
+            "clocks_decided", "clocks_met", "clocks_breached",
+        ),
+        rows("Every breach is beyond its target", "over_seconds >= clocks_breached", "over_seconds", "clocks_breached"),
+        rows(
+            "Updates on time were due, and updates due are clocks",
+            "updates_on_time <= updates_due and updates_due <= clocks_decided",
+            "updates_on_time", "updates_due", "clocks_decided",
+        ),
+        squares("Time over SLA", "over_seconds", "over_squares", "clocks_breached"),
     ],
     "kpis.kpi_satisfaction_daily": [
         key(

@@ -29,6 +29,8 @@ DIMENSION_COLUMNS = {
     "team": "team_id",
     "queue": "queue_id",
     "priority": "priority",
+    "policy": "policy_id",
+    "sla_metric": "sla_metric",
     "survey": "survey_id",
     "segment": "segment",
 }
@@ -219,6 +221,7 @@ _ORDER = {
             "kpi_leg_durations",
             "kpi_tickets_daily",
             "kpi_backlog_daily",
+            "kpi_sla_daily",
             "kpi_issues_daily",
             "kpi_satisfaction_daily",
         )

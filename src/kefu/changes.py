@@ -20,7 +20,7 @@ from typing import Any
 
 import psycopg
 
-from kefu import schedules
+from kefu import schedules, sla_policies
 from kefu.settings import Settings
 
 LEDGER = "ledger"
@@ -227,7 +227,7 @@ def _references(connection: psycopg.Connection[Any]) -> dict[str, str]:
 
 
 def _configuration(connection: psycopg.Connection[Any]) -> str:
-    """A digest of the build's parameters, the organisation's teams and schedules, as the models will read them."""
+    """A digest of the build's parameters, the organisation's teams, schedules and SLA policies, as the models read them."""
     moments = (
         "{build_id,slot,as_of_at,started_at,built_at,checked_at,full_ledger,full_marts,reason,watermarks,fingerprint}"
     )
@@ -236,7 +236,8 @@ def _configuration(connection: psycopg.Connection[Any]) -> str:
         " (select jsonb_agg(to_jsonb(t) order by t.source, t.member) from control.teams t)::text",
         [moments],
     ).fetchone()
-    return hashlib.sha256(f"{row!r} {schedules.described(connection)}".encode()).hexdigest()
+    described = f"{row!r} {schedules.described(connection)} {sla_policies.described(connection)}"
+    return hashlib.sha256(described.encode()).hexdigest()
 
 
 def _project_files(folder: Path) -> list[Path]:

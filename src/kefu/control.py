@@ -14,7 +14,7 @@ from typing import Any
 
 import psycopg
 
-from kefu import changes, schedules, warehouse
+from kefu import changes, schedules, sla_policies, warehouse
 from kefu.errors import KefuError
 from kefu.settings import Parameters, Settings
 
@@ -41,8 +41,8 @@ add column if not exists phone_match_digits bigint not null default 10,
 add column if not exists customer_match_confidence numeric(18, 2) not null default 0.70,
 add column if not exists issue_match_confidence numeric(18, 2) not null default 0.70,
 add column if not exists fcr_window_days bigint not null default 7,
-add column if not exists fcr_window_days_mail bigint not null default 14;
-alter table control.build
+add column if not exists fcr_window_days_mail bigint not null default 14,
+alter table control.build,
 add column if not exists full_ledger boolean not null default true,
 add column if not exists full_marts boolean not null default true,
 add column if not exists reason text not null default '',
@@ -53,7 +53,9 @@ add column if not exists human_answer_seconds bigint not null default 15,
 add column if not exists callback_promise_seconds bigint not null default 7200,
 add column if not exists callback_attempts bigint not null default 3,
 add column if not exists survey_credit text not null default 'time_weighted',
-add column if not exists survey_credit_share decimal(18, 6) not null default 0.8;
+add column if not exists survey_credit_share decimal(18, 6) not null default 0.8,
+alter table control.build,
+add column if not exists sla_rebase text not null default 'start';
 create table if not exists control.teams (
     source text not null,
     member text not null,
@@ -97,6 +99,7 @@ def prepare(settings: Settings) -> None:
         connection.execute(TABLES)
         connection.execute(changes.TABLES)
         connection.execute(schedules.TABLES)
+        connection.execute(sla_policies.TABLES)
 
 
 def begin_build(settings: Settings, slot: str, as_of: datetime | None = None, *, full: bool = False) -> Build:
@@ -140,6 +143,7 @@ def begin_build(settings: Settings, slot: str, as_of: datetime | None = None, *,
                 ],
             )
         schedules.write(connection, settings, instant)
+        sla_policies.write(connection, settings)
         scope = changes.plan(connection, settings, slot, instant, full=full)
         connection.execute(
             "update control.build set full_ledger = %s, full_marts = %s, reason = %s, watermarks = %s,"

@@ -17,6 +17,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from kefu import schedules as business_hours
+from kefu import sla_policies as promises
 from kefu import zones
 from kefu.errors import KefuError
 
@@ -57,6 +58,10 @@ class Parameters(_Model):
     )
     survey_credit_share: float = Field(
         0.8, gt=0.5, le=1, description="E08: an agent with less of an answer than this is not judged by it."
+    )
+    sla_rebase: Literal["start", "change"] = Field(
+        "start",
+        description="E12: an SLA clock keeps the target in force when it started, or follows the one in force.",
     )
     minimum_n: int = Field(10, ge=1, description="E18: below it dashboards hide the value.")
     phone_match_digits: int = Field(
@@ -121,6 +126,7 @@ class Settings(_Model):
     parameters: Parameters = Parameters()
     schedules: tuple[business_hours.Schedule, ...] = ()
     business_schedule: str | None = None
+    sla_policies: tuple[promises.SlaPolicy, ...] = ()
     teams: tuple[Team, ...] = ()
     warehouse: Warehouse = Warehouse()
     sources: dict[str, SourceSettings] = {}
@@ -170,6 +176,24 @@ class Settings(_Model):
         if problems:
             there_are = ", ".join(sorted(known)) or "none"
             raise ValueError(f"{'; '.join(problems)}: there is no such entry in [[schedules]] (there are: {there_are})")
+        return self
+
+    @model_validator(mode="after")
+    def _whole_policies(self) -> Settings:
+        """Policies fit together, and are for sources and teams that there are."""
+        problems = [f"sla_policies: {problem}" for problem in promises.problems(self.sla_policies, self.reporting_zone)]
+        for what, known in (
+            ("sources", set(self.sources)),
+            ("teams", {team.id for team in self.teams}),
+        ):
+            for policy in self.sla_policies:
+                if unknown := sorted(set(getattr(policy, what)) - known):
+                    there_are = ", ".join(sorted(known)) or "none"
+                    problems.append(
+                        f"sla_policies: {policy.id!r} is for {what} {', '.join(unknown)} (there are: {there_are})"
+                    )
+        if problems:
+            raise ValueError("; ".join(problems))
         return self
 
     def enabled_sources(self) -> list[SourceSettings]:

@@ -17,7 +17,10 @@ from kefu.sources import Table, kinds
 
 Row = dict[str, Any]
 # Everything hangs on them: were they to come late, all would be made anew.
-AT_FIRST = ("groups", "surveys", "questions", "schedule_versions", "schedule_intervals", "schedule_holidays")
+AT_FIRST = (
+    "groups", "surveys", "questions", "schedule_versions", "schedule_intervals", "schedule_holidays",
+    "sla_policy_versions", "sla_policy_targets", "sla_policy_conditions",
+)  # fmt: skip
 
 
 @dataclass

@@ -393,7 +393,10 @@ def test_every_ticket_is_what_a_walk_through_its_history_says(
             differing[ticket.number] = wrong
     assert differing == {}
     rows = [found[f"zendesk-{ticket.number}"] for ticket in tickets]
-    assert sum(row["first_reply_business_seconds"] != row["first_reply_last_schedule_business_seconds"] for row in rows) > 20
+    assert (
+        sum(row["first_reply_business_seconds"] != row["first_reply_last_schedule_business_seconds"] for row in rows)
+        > 20
+    )
     assert sum(bool(row["on_hold_business_seconds"]) for row in rows) > 50
 
 
@@ -454,7 +457,10 @@ def minutes(settings: Settings) -> dict[str, dict[str, Any]]:
         (18, {"reopens": 1, "reopen_events": 1, "solves": 1, "full_resolution_seconds": None}),
         (20, {"agents_replied": 2, "group_hops": 1, "reassignments": 1, "since_last_message_seconds": 600}),
         (23, {"excluded_reason": "merged", "is_excluded": True}),
-        (24, {"first_replied_at": None, "agent_replies": 0, "requester_wait_seconds": 3 * HOUR, "on_hold_seconds": 7200}),
+        (
+            24,
+            {"first_replied_at": None, "agent_replies": 0, "requester_wait_seconds": 3 * HOUR, "on_hold_seconds": 7200},
+        ),
         (26, {"requester_wait_seconds": 2 * HOUR, "first_resolution_seconds": 4 * HOUR}),
     ],
 )

@@ -35,3 +35,15 @@
         'deleted': ['deleted'],
     }) }}
 {%- endmacro %}
+
+{% macro canonical_sla_metric(column) -%}
+    {{ canonical_word(column, {
+        'first_reply': ['first_reply_time', 'first_reply'],
+        'next_reply': ['next_reply_time', 'next_reply'],
+        'requester_wait': ['requester_wait_time', 'requester_wait'],
+        'agent_work': ['agent_work_time', 'agent_work'],
+        'resolution': ['total_resolution_time', 'resolution'],
+        'periodic_update': ['periodic_update_time', 'periodic_update'],
+        'pausable_update': ['pausable_update_time', 'pausable_update'],
+    }) }}
+{%- endmacro %}

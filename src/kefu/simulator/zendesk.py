@@ -43,6 +43,16 @@ VIA = {
     "merge": "Merge",
 }
 FIELD = {"team": "group_id", "agent": "assignee_id", "customer": "requester_id", "satisfaction": "satisfaction_score"}
+# What is promised: minutes by priority from urgent to low, of business or of calendar time.
+PROMISES = (
+    ("first_reply_time", True, (30, 60, 120, 240)),
+    ("next_reply_time", True, (60, 120, 240, 480)),
+    ("requester_wait_time", True, (240, 480, 960, 1920)),
+    ("agent_work_time", False, (480, 1440, 2880, 4320)),
+    ("total_resolution_time", False, (1440, 2880, 5760, 10080)),
+    ("periodic_update_time", True, (480, 960, 1440, 1920)),
+    ("pausable_update_time", True, (240, 480, 960, 1440)),
+)
 # The centre is closed on these days of every year, first and last: month and day.
 HOLIDAYS = (
     ("New Year", (1, 1), (1, 2)),
@@ -341,11 +351,8 @@ def _policies(world: World) -> Iterator[dict[str, Any]]:
 
     def metrics(factor: int) -> list[dict[str, Any]]:
         return [
-            {"priority": priority, "metric": metric, "target": target * factor, "business_hours": True}
-            for metric, targets in (
-                ("first_reply_time", (30, 60, 120, 240)),
-                ("requester_wait_time", (240, 480, 960, 1920)),
-            )
+            {"priority": priority, "metric": metric, "target": target * factor, "business_hours": business}
+            for metric, business, targets in PROMISES
             for priority, target in zip(("urgent", "high", "normal", "low"), targets, strict=True)
         ]
 

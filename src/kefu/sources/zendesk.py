@@ -10,9 +10,11 @@ Lands in ``raw_zendesk``, one row per API object but ticket_events, merged on th
     groups                list, read whole, kept when gone
     schedules, sla_policies  lists, read whole, replaced
     schedule_versions     every state a schedule was seen in, with its holidays; never replaced
+    sla_policy_versions   every state an SLA policy was seen in, with its targets and conditions; never replaced
 
-Zendesk keeps no history of its schedules and holidays, so it is kept here: schedule_intervals and schedule_holidays
-hold what each version consists of. Which schedule a ticket has is a ticket event.
+Zendesk keeps no history of its schedules, holidays and SLA policies, so it is kept here: schedule_intervals and
+schedule_holidays, sla_policy_targets and sla_policy_conditions hold what each version consists of. Which schedule a
+ticket has is a ticket event.
 
 A deleted ticket comes as a row with status ``deleted``. The text of comments is never landed.
 
@@ -31,7 +33,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from kefu.errors import KefuError
-from kefu.sources import Extraction, Kind, Page, Table, pages, secret_name
+from kefu.sources import Extraction, Kind, Page, Table, pages, secret_name, zendesk_policies
 from kefu.sources.http import Api, HttpOptions
 from kefu.sources.pages import JSON, TIMESTAMP, dump, text
 
@@ -199,6 +201,51 @@ TABLES = (
         description="One row per SLA policy in force.",
     ),
     Table(
+        "sla_policy_versions",
+        {
+            "policy_id": INTEGER,
+            "updated_at": TIMESTAMP,
+            "content": TEXT,
+            "recurrence": pa.int32(),
+            "title": TEXT,
+            "position": pa.int32(),
+            "obstacle": TEXT,
+            "created_at": TIMESTAMP,
+        },
+        key=("policy_id", "updated_at", "content", "recurrence"),
+        description="One row per state an SLA policy was seen in; gone is one. obstacle says why it cannot be applied.",
+    ),
+    Table(
+        "sla_policy_targets",
+        {
+            "policy_id": INTEGER,
+            "content": TEXT,
+            "metric": TEXT,
+            "priority": TEXT,
+            "target_seconds": INTEGER,
+            "business_hours": BOOLEAN,
+        },
+        key=("policy_id", "content", "metric", "priority"),
+        description="One row per target of a state of an SLA policy.",
+    ),
+    Table(
+        "sla_policy_conditions",
+        {
+            "policy_id": INTEGER,
+            "content": TEXT,
+            "clause": TEXT,
+            "number": pa.int32(),
+            "place": pa.int32(),
+            "field": TEXT,
+            "operator": TEXT,
+            "attribute": TEXT,
+            "is_wanted": BOOLEAN,
+            "value": TEXT,
+        },
+        key=("policy_id", "content", "clause", "number", "place"),
+        description="One row per condition of a state of an SLA policy and value; of several values any is enough.",
+    ),
+    Table(
         "satisfaction_ratings",
         {
             "id": INTEGER,
@@ -226,7 +273,7 @@ def extract(extraction: Extraction) -> Iterator[Page]:
     streams: dict[Stream, Callable[[Extraction, Api], Iterator[Page]]] = {
         "groups": lambda e, api: _whole(e, api, "groups", "groups", "groups"),
         "schedules": _schedules,
-        "sla_policies": lambda e, api: _whole(e, api, "sla_policies", "slas/policies", "sla_policies"),
+        "sla_policies": _sla_policies,
         # Everybody, however long ago they were last changed: tickets since start_date refer to them.
         "users": lambda e, api: _cursor_export(e, api, "users", 0, _as_it_is),
         "tickets": lambda e, api: _cursor_export(e, api, "tickets", _start(e), ticket, include="metric_sets"),
@@ -468,6 +515,35 @@ _OF_A_VERSION = {
 }
 
 
+def _sla_policies(extraction: Extraction, api: Api) -> Iterator[Page]:
+    """The SLA policies as they are, and of each the state it is in, if it was not in that before."""
+    listed: list[dict[str, Any]] = []
+    for page, found in _listed(extraction, api, "sla_policies", "slas/policies", "sla_policies"):
+        yield page
+        listed += found
+    memory: dict[str, Any] = dict(extraction.state.get("sla_policies") or {})
+    opened = [zendesk_policies.opened(policy) for policy in listed]
+    there = {str(version["policy_id"]) for version, _, _ in opened}
+    versions = [version for version, _, _ in opened]
+    versions += [zendesk_policies.gone(int(id_), memory[id_]["updated_at"]) for id_ in sorted(memory.keys() - there)]
+    for version in versions:
+        mark = str(version["policy_id"]), str(version["updated_at"]), version["content"]
+        version["recurrence"] = _recurrence(memory, *mark)
+        if version.get("obstacle"):
+            extraction.progress(
+                f"{extraction.name}: SLA policy {version['title']!r} is applied to no ticket: {version['obstacle']}"
+                " cannot be answered from what the source tells"
+            )
+    path = "api/v2/slas/policies.json"
+    for table, rows in (
+        ("sla_policy_versions", versions),
+        ("sla_policy_targets", [row for _, targets, _ in opened for row in targets]),
+        ("sla_policy_conditions", [row for _, _, conditions in opened for row in conditions]),
+    ):
+        yield table, _page(extraction, api, path, table, iter(rows))
+    extraction.state["sla_policies"] = memory
+
+
 def _content(schedule: Mapping[str, Any], holidays: list[dict[str, Any]]) -> str:
     """A mark of what a schedule consists of: the same for the same name, zone, hours and holidays."""
     days = {str([row.get(name) for name in ("id", "name", "start_date", "end_date")]) for row in holidays}
@@ -476,15 +552,15 @@ def _content(schedule: Mapping[str, Any], holidays: list[dict[str, Any]]) -> str
     return hashlib.sha256(described.encode()).hexdigest()[:16]
 
 
-def _recurrence(memory: dict[str, Any], schedule: str, updated_at: str, content: str) -> int:
-    """How often the schedule came back to this state since its last update; remembers that it is in it now."""
-    before = memory.get(schedule) or {}
+def _recurrence(memory: dict[str, Any], thing: str, updated_at: str, content: str) -> int:
+    """How often the thing came back to this state since its last update; remembers that it is in it now."""
+    before = memory.get(thing) or {}
     seen = dict(before.get("seen") or {}) if before.get("updated_at") == updated_at else {}
     if content not in seen:
         seen[content] = 0
     elif before.get("now") != content:
         seen[content] += 1
-    memory[schedule] = {"updated_at": updated_at, "now": content, "seen": seen}
+    memory[thing] = {"updated_at": updated_at, "now": content, "seen": seen}
     return int(seen[content])
 
 

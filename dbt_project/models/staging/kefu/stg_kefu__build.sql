@@ -19,6 +19,7 @@ select
     customer_match_confidence,
     issue_match_confidence,
     fcr_window_days,
-    fcr_window_days_mail
+    fcr_window_days_mail,
+    sla_rebase
 
 from {{ source('kefu', 'build') }}

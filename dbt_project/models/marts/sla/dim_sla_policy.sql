@@ -1,0 +1,45 @@
+-- A policy under its last name; what it promised when is in dim_sla_target.
+with
+
+ranked as (
+
+    select
+        *,
+        row_number() over (
+            partition by policy_id order by valid_from_at desc, valid_to_at desc, policy_version_id
+        ) as from_last
+
+    from {{ ref('canonical_sla_policies') }}
+
+),
+
+named as (
+
+    -- a policy that is gone keeps the name it had
+    select
+        *,
+        row_number() over (
+            partition by policy_id
+            order by case when policy_en = policy_id then 1 else 0 end nulls last, valid_from_at desc, policy_version_id
+        ) as from_last_name
+
+    from {{ ref('canonical_sla_policies') }}
+
+)
+
+select
+    ranked.policy_id,
+    ranked.source,
+    named.policy_en,
+    named.policy_zh,
+    ranked.place_in_order,
+    ranked.is_applicable,
+    ranked.obstacle
+
+from ranked
+inner join named
+    on
+        ranked.policy_id = named.policy_id
+        and named.from_last_name = 1
+
+where ranked.from_last = 1
