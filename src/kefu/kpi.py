@@ -41,6 +41,7 @@ class Question:
     by: tuple[str, ...] = ()
     source: str | None = None
     profile: str = catalogue.PROFILE
+    where: tuple[tuple[str, tuple[str, ...]], ...] = ()  # only these values of a dimension
 
 
 def columns(by: Sequence[str]) -> list[str]:
@@ -85,7 +86,7 @@ def ask(settings: Settings, question: Question) -> list[dict[str, Any]]:
 def _validate(kpi: Kpi, question: Question) -> None:
     if question.grain not in GRAINS:
         raise KefuError(f"There is no grain {question.grain!r}.", expected=f"one of {', '.join(GRAINS)}")
-    if unknown := [name for name in question.by if name not in kpi.dimensions]:
+    if unknown := [name for name in (*question.by, *dict(question.where)) if name not in kpi.dimensions]:
         raise KefuError(
             f"{kpi.id} cannot be split by {', '.join(unknown)}.",
             expected=f"of {', '.join(kpi.dimensions)}",
@@ -117,6 +118,7 @@ def _query(kpi: Kpi, question: Question) -> tuple[sql.Composed, dict[str, Any]]:
             (%(first)s::date is null or service_date >= %(first)s::date)
             and (%(last)s::date is null or service_date <= %(last)s::date)
             and (%(source)s::text is null or source = %(source)s::text)
+            {conditions}
         {grouping}
         having count(*) > 0
         order by {order}
@@ -131,6 +133,10 @@ def _query(kpi: Kpi, question: Question) -> tuple[sql.Composed, dict[str, Any]]:
         low=sql.SQL(kpi.low_sql or "null"),
         high=sql.SQL(kpi.high_sql or "null"),
         table=sql.Identifier(kpi.table),
+        conditions=sql.SQL(" ").join(
+            sql.SQL("and {} = any({})").format(sql.Identifier(DIMENSION_COLUMNS[name]), sql.Literal(list(values)))
+            for name, values in question.where
+        ),
         grouping=sql.SQL("group by {}").format(sql.SQL(", ").join(grouped)) if grouped else sql.SQL(""),
         order=sql.SQL(", ").join([sql.SQL("1"), *dimensions]),
     )
