@@ -95,6 +95,7 @@ class Kpi:
     n_sql: str
     low_sql: str | None
     high_sql: str | None
+    metric: str = ""  # what MetricFlow knows it by: its id, or the name of the profile's own metric
     profile: str = PROFILE
     # The classes of contacts that each side counts; empty where the sides are no sums of them. Their names.
     numerator_classes: tuple[str, ...] = ()
@@ -240,6 +241,7 @@ def _kpi(
         n_sql=n,
         low_sql=low,
         high_sql=high,
+        metric=metric["name"],
         profile=meta.get("profile", PROFILE),
         numerator_classes=sides[0],
         denominator_classes=sides[1],
