@@ -138,7 +138,7 @@ def copy(project: Path, tmp_path: Path) -> Iterator[Copy]:
         nonlocal number
         number += 1
         root = tmp_path / f"project_{number}"
-        for part in ("dbt_project/models/kpis", "dbt_project/macros/generated", "docs"):
+        for part in ("dbt_project/models/kpis", "dbt_project/macros/generated", "docs", "tests/golden"):
             shutil.copytree(project / part, root / part)
         for old, new in replacements:
             path = root / file

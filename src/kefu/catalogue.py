@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -16,6 +16,8 @@ from typing import Any, Literal
 
 import yaml
 
+from kefu import golden
+from kefu.edge_rules import RULES
 from kefu.errors import KefuError
 
 Unit = Literal["percent", "seconds", "count", "points", "score", "ratio"]
@@ -44,7 +46,7 @@ INTERVAL_NOTES = {
     "mean": {"en": "95 % normal interval of the mean", "zh": "95% 均值正态区间"},
     "nps": {"en": "95 % adjusted-Wald interval", "zh": "95% 校正 Wald 区间"},
     "percentile": {
-        "en": "95 % order-statistic interval; durations are counted by band: exact below 1,000 s, from there on within 0.5 %",
+        "en": "95 % order-statistic interval; counted by band: exact below 1,000 s, from there on within 0.5 %",
         "zh": "95% 次序统计量区间；时长按区段计数：1000 秒以内精确，以上误差不超过 0.5%",
     },
     "patience": {
@@ -107,6 +109,7 @@ class Kpi:
     n_sql: str
     low_sql: str | None
     high_sql: str | None
+    metric: str = ""  # what MetricFlow knows it by: its id, or the name of the profile's own metric
     profile: str = PROFILE
     in_metricflow: bool = True  # what no aggregation of MetricFlow can form is left out there
     # The classes of contacts that each side counts; empty where the sides are no sums of them. Their names.
@@ -243,6 +246,8 @@ def _kpi(
         if meta[word] not in known:
             raise ValueError(f"{word} {meta[word]!r} is none of {', '.join(known)}")
     interval: Interval = meta["interval"]
+    if unknown := set(meta["edge_rules"]) - set(RULES):
+        raise ValueError(f"unknown edge rules: {', '.join(sorted(unknown))}")
     if unknown := set(meta["dimensions"]) - set(DIMENSION_COLUMNS):
         raise ValueError(f"unknown dimensions: {', '.join(sorted(unknown))}")
     columns = {column["name"] for column in model["columns"]}
@@ -323,6 +328,7 @@ def _kpi(
         n_sql=n,
         low_sql=low,
         high_sql=high,
+        metric=metric["name"],
         profile=meta.get("profile", PROFILE),
         numerator_classes=sides[0],
         denominator_classes=sides[1],
@@ -379,8 +385,11 @@ def get(project: Path, name: str) -> Kpi:
 def generated(project: Path) -> dict[Path, str]:
     """Every file that follows from the catalogue, with the text it must have."""
     kpis = load(project)
+    cases = golden.load(project)
     return {
-        project / "docs" / "kpis.md": documentation(kpis.values()),
+        project / "docs" / "kpis.md": documentation(kpis.values(), cases),
+        project / "docs" / "golden.md": golden.page(cases),
+        project / "tests" / "golden" / golden.SCHEMA: golden.schema(),
         project / "dbt_project" / "macros" / "generated" / "kpi_parts.sql": macro(kpis.values()),
     }
 
@@ -424,8 +433,8 @@ def macro(kpis: Iterable[Kpi]) -> str:
     )
 
 
-def documentation(kpis: Iterable[Kpi]) -> str:
-    """docs/kpis.md: every KPI in both languages."""
+def documentation(kpis: Iterable[Kpi], cases: Sequence[golden.Golden] = ()) -> str:
+    """docs/kpis.md: every KPI in both languages, with the golden cases that show it."""
     lines = [
         "# KPI catalogue · KPI 目录",
         "",
@@ -445,7 +454,10 @@ def documentation(kpis: Iterable[Kpi]) -> str:
         for kpi in listed
     ]
     for kpi in listed:
-        edges = ", ".join(kpi.edge_rules) or "none"
+        edges = ", ".join(f"[{rule}](#{rule.lower()})" for rule in kpi.edge_rules) or "none"
+        shown = ", ".join(
+            f"[{one.number}](golden.md#{one.id})" for one in golden.cases_of(cases, kpi.id, kpi.edge_rules)
+        )
         low, high = ("open" if end is None else f"{end:g}" for end in kpi.valid_range)
         lines += [
             "",
@@ -465,6 +477,7 @@ def documentation(kpis: Iterable[Kpi]) -> str:
             f"- Dimensions · 维度: {', '.join(kpi.dimensions)}; grains · 粒度: {', '.join(kpi.grains)}",
             f"- Edge rules · 边界规则: {edges}; read beside · 对照指标: {', '.join(kpi.partners) or 'none'}",
             f"- Source of the definition · 定义来源: {kpi.source}; owner · 负责人: {kpi.owner}",
+            f"- Golden cases · 标准案例: {shown or 'none'}",
             "",
             "```sql",
             f"select {kpi.value_sql} as value",
@@ -472,6 +485,19 @@ def documentation(kpis: Iterable[Kpi]) -> str:
             "```",
             *_profiles(kpi),
         ]
+    lines += [
+        "",
+        "## Edge rules · 边界规则",
+        "",
+        "What Kefu does where the field disagrees or a naive count goes wrong; the numbers among them are parameters",
+        "in `kefu.toml`. 业界分歧或直观计数易错之处的处理规则；其中的数值均为 `kefu.toml` 中的参数。",
+        "",
+        "| rule · 规则 | | | golden cases · 标准案例 |",
+        "|---|---|---|---|",
+    ]
+    for rule, words in RULES.items():
+        shown = ", ".join(f"[{one.number}](golden.md#{one.id})" for one in cases if rule in one.case.rules)
+        lines.append(f'| <a id="{rule.lower()}"></a>{rule} | {words["en"]} | {words["zh"]} | {shown} |')
     return "\n".join(lines) + "\n"
 
 

@@ -156,6 +156,10 @@ def kpi(
     by: Annotated[str, typer.Option(help="Dimensions, separated by commas, e.g. team,channel.")] = "",
     source: Annotated[str | None, typer.Option(help="Only this source.")] = None,
     profile: Annotated[str, typer.Option(help="Definition profile.")] = "kefu",
+    where: Annotated[
+        list[str] | None,
+        typer.Option(help="Only these values of a dimension, e.g. team=returns,billing; may be given several times."),
+    ] = None,
     output: Annotated[Format, typer.Option("--format", help="table, csv or json.")] = Format.table,
 ) -> None:
     """The value of a KPI with numerator, denominator, n and 95 % interval."""
@@ -170,6 +174,7 @@ def kpi(
         by=tuple(part.strip() for part in by.split(",") if part.strip()),
         source=source,
         profile=profile,
+        where=_conditions(where or []),
     )
     rows = numbers.ask(load_settings(), question)
     _print_rows(numbers.columns(question.by), rows, output)
@@ -351,6 +356,16 @@ def _day(text: str | None, where: str) -> date | None:
         return date.fromisoformat(text)
     except ValueError:
         raise KefuError(f"{text!r} is no day.", expected="one like 2026-03-31", where=where) from None
+
+
+def _conditions(texts: list[str]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    found = []
+    for text in texts:
+        name, equals, values = text.partition("=")
+        if not equals or not values:
+            raise KefuError(f"{text!r} is no condition.", expected="one like team=returns,billing", where="--where")
+        found.append((name.strip(), tuple(value.strip() for value in values.split(","))))
+    return tuple(found)
 
 
 def _print_rows(names: list[str], rows: list[dict[str, Any]], output: Format) -> None:

@@ -42,7 +42,6 @@ add column if not exists customer_match_confidence numeric(18, 2) not null defau
 add column if not exists issue_match_confidence numeric(18, 2) not null default 0.70,
 add column if not exists fcr_window_days bigint not null default 7,
 add column if not exists fcr_window_days_mail bigint not null default 14,
-alter table control.build,
 add column if not exists full_ledger boolean not null default true,
 add column if not exists full_marts boolean not null default true,
 add column if not exists reason text not null default '',
@@ -54,7 +53,6 @@ add column if not exists callback_promise_seconds bigint not null default 7200,
 add column if not exists callback_attempts bigint not null default 3,
 add column if not exists survey_credit text not null default 'time_weighted',
 add column if not exists survey_credit_share decimal(18, 6) not null default 0.8,
-alter table control.build,
 add column if not exists sla_rebase text not null default 'start';
 create table if not exists control.teams (
     source text not null,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -41,6 +42,7 @@ class Question:
     by: tuple[str, ...] = ()
     source: str | None = None
     profile: str = catalogue.PROFILE
+    where: tuple[tuple[str, tuple[str, ...]], ...] = ()  # only these values of a dimension
 
 
 def columns(by: Sequence[str]) -> list[str]:
@@ -51,18 +53,22 @@ def columns(by: Sequence[str]) -> list[str]:
     ]  # fmt: skip
 
 
-def ask(settings: Settings, question: Question) -> list[dict[str, Any]]:
+def ask(
+    settings: Settings, question: Question, connection: psycopg.Connection[Any] | None = None
+) -> list[dict[str, Any]]:
     """The rows that answer: one a period and combination of dimension values, keys as `columns` says.
 
     Shares are 0 to 1, durations seconds; counts are ints, everything else floats; low and high are the ends of the
-    95 % interval, None for full counts. Raises KefuError: unknown KPI, grain, dimension or profile; nothing published.
+    95 % interval, None for full counts. Who asks much brings a ``connection`` as a reader.
+
+    Raises KefuError: unknown KPI, grain, dimension or profile; nothing published.
     """
     kpi = catalogue.get(settings.project, question.kpi).under(question.profile)
     _validate(kpi, question)
     query, values = _query(kpi, question)
-    with warehouse.connect(settings, "analyst") as connection:
+    with nullcontext(connection) if connection else warehouse.connect(settings, "analyst") as reader:
         try:
-            cursor = connection.execute(query, values)
+            cursor = reader.execute(query, values)
         except psycopg.errors.UndefinedTable as error:
             raise KefuError(
                 "Nothing has been published yet.",
@@ -85,7 +91,7 @@ def ask(settings: Settings, question: Question) -> list[dict[str, Any]]:
 def _validate(kpi: Kpi, question: Question) -> None:
     if question.grain not in GRAINS:
         raise KefuError(f"There is no grain {question.grain!r}.", expected=f"one of {', '.join(GRAINS)}")
-    if unknown := [name for name in question.by if name not in kpi.dimensions]:
+    if unknown := [name for name in (*question.by, *dict(question.where)) if name not in kpi.dimensions]:
         raise KefuError(
             f"{kpi.id} cannot be split by {', '.join(unknown)}.",
             expected=f"of {', '.join(kpi.dimensions)}",
@@ -117,6 +123,7 @@ def _query(kpi: Kpi, question: Question) -> tuple[sql.Composed, dict[str, Any]]:
             (%(first)s::date is null or service_date >= %(first)s::date)
             and (%(last)s::date is null or service_date <= %(last)s::date)
             and (%(source)s::text is null or source = %(source)s::text)
+            {conditions}
         {grouping}
         having count(*) > 0
         order by {order}
@@ -131,6 +138,10 @@ def _query(kpi: Kpi, question: Question) -> tuple[sql.Composed, dict[str, Any]]:
         low=sql.SQL(kpi.low_sql or "null"),
         high=sql.SQL(kpi.high_sql or "null"),
         table=sql.Identifier(kpi.table),
+        conditions=sql.SQL(" ").join(
+            sql.SQL("and {} = any({})").format(sql.Identifier(DIMENSION_COLUMNS[name]), sql.Literal(list(values)))
+            for name, values in question.where
+        ),
         grouping=sql.SQL("group by {}").format(sql.SQL(", ").join(grouped)) if grouped else sql.SQL(""),
         order=sql.SQL(", ").join([sql.SQL("1"), *dimensions]),
     )
