@@ -92,37 +92,45 @@ days as (
         piles.channel,
         piles.team_id,
         piles.priority,
-        dates.service_date
+        dates.service_date,
+        cast(0 as bigint) as change
 
     from piles
     cross join known
     inner join {{ ref('dim_date') }} as dates
         on dates.service_date between piles.first_date and known.last_date
 
+    union all
+
+    select
+        source,
+        channel,
+        team_id,
+        priority,
+        service_date,
+        change
+
+    from changes
+
 ),
 
 counted as (
 
     select
-        days.service_date,
-        days.source,
-        days.channel,
-        days.team_id,
-        days.priority,
-        cast(sum(coalesce(changes.change, 0)) over (
-            partition by days.source, days.channel, days.team_id, days.priority
-            order by days.service_date nulls last
+        service_date,
+        source,
+        channel,
+        team_id,
+        priority,
+        cast(sum(sum(change)) over (
+            partition by source, channel, team_id, priority
+            order by service_date nulls last
             rows between unbounded preceding and current row
         ) as bigint) as open_tickets
 
     from days
-    left join changes
-        on
-            days.source = changes.source
-            and days.channel = changes.channel
-            and days.team_id = changes.team_id
-            and days.priority = changes.priority
-            and days.service_date = changes.service_date
+
+    group by service_date, source, channel, team_id, priority
 
 )
 

@@ -10,67 +10,54 @@ build as (
 events as (
 
     select
-        events.*,
-        -- a value holds until the next one is set: number the spells, then spread each spell's value
-        count(events.to_status) over running as status_spell,
-        count(events.to_team_id) over running as team_spell,
-        count(events.to_agent_id) over running as agent_spell,
-        count(events.to_priority) over running as priority_spell,
-        count(nullif(events.to_team_id, 'none')) over running as known_team_spell,
-        count(nullif(events.to_agent_id, 'none')) over running as known_agent_spell
+        events.event_id,
+        events.ticket_id,
+        events.source,
+        events.sequence,
+        events.actor_kind,
+        events.actor_id,
+        events.is_creation,
+        events.is_comment,
+        events.is_public,
+        events.to_team_id,
+        events.to_agent_id,
+        events.to_team_id is not null and events.to_team_id <> 'none' as is_team_assignment,
+        events.to_agent_id is not null and events.to_agent_id <> 'none' as is_agent_assignment,
+        events.occurred_at,
+        -- a value holds until the next one is set
+        {{ kf_latest('events.to_status', 'events.sequence', 'so_far') }} as status,
+        {{ kf_latest('events.to_team_id', 'events.sequence', 'so_far') }} as team_id,
+        {{ kf_latest('events.to_agent_id', 'events.sequence', 'so_far') }} as agent_id,
+        {{ kf_latest('events.to_priority', 'events.sequence', 'so_far') }} as priority,
+        {{ kf_latest('events.to_status', 'events.sequence', 'before') }} as status_before,
+        {{ kf_latest("nullif(events.to_team_id, 'none')", 'events.sequence', 'before') }} as team_before,
+        {{ kf_latest("nullif(events.to_agent_id, 'none')", 'events.sequence', 'before') }} as agent_before
 
     from {{ ref('canonical_ticket_events') }} as events
     cross join build
 
     where events.occurred_at <= build.as_of_at and {{ kf_touched('ticket', 'events.ticket_id') }}
 
-    window running as (
-        partition by events.ticket_id order by events.sequence
-        rows between unbounded preceding and current row
-    )
-
-),
-
-carried as (
-
-    select
-        event_id,
-        ticket_id,
-        source,
-        sequence,
-        actor_kind,
-        actor_id,
-        is_creation,
-        is_comment,
-        is_public,
-        to_team_id is not null and to_team_id <> 'none' as is_team_assignment,
-        to_agent_id is not null and to_agent_id <> 'none' as is_agent_assignment,
-        to_team_id,
-        to_agent_id,
-        occurred_at,
-        max(to_status) over (partition by ticket_id, status_spell) as status,
-        max(to_team_id) over (partition by ticket_id, team_spell) as team_id,
-        max(to_agent_id) over (partition by ticket_id, agent_spell) as agent_id,
-        max(to_priority) over (partition by ticket_id, priority_spell) as priority,
-        max(nullif(to_team_id, 'none')) over (partition by ticket_id, known_team_spell) as known_team_id,
-        max(nullif(to_agent_id, 'none')) over (partition by ticket_id, known_agent_spell) as known_agent_id
-
-    from events
+    window
+        so_far as (
+            partition by events.ticket_id order by events.sequence
+            rows between unbounded preceding and current row
+        ),
+        before as (
+            partition by events.ticket_id order by events.sequence
+            rows between unbounded preceding and 1 preceding
+        )
 
 ),
 
 compared as (
 
     select
-        carried.*,
+        events.*,
         coalesce(status, 'new') in ('solved', 'closed') as is_solved_after,
-        coalesce(lag(status) over in_order, 'new') in ('solved', 'closed') as was_solved_before,
-        lag(known_team_id) over in_order as team_before,
-        lag(known_agent_id) over in_order as agent_before
+        coalesce(status_before, 'new') in ('solved', 'closed') as was_solved_before
 
-    from carried
-
-    window in_order as (partition by ticket_id order by sequence)
+    from events
 
 ),
 
