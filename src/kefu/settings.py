@@ -155,9 +155,7 @@ class Settings(_Model):
     @model_validator(mode="after")
     def _whole_policies(self) -> Settings:
         """Policies fit together, and are for sources and teams that there are."""
-        problems = [
-            f"sla_policies: {problem}" for problem in promises.problems(self.sla_policies, self.reporting_zone)
-        ]
+        problems = [f"sla_policies: {problem}" for problem in promises.problems(self.sla_policies, self.reporting_zone)]
         for what, known in (
             ("sources", set(self.sources)),
             ("teams", {team.id for team in self.teams}),
