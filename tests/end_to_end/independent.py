@@ -6,6 +6,7 @@ Definitions are those of docs/kpis.md, written down again on purpose.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ from typing import Any
 import pandas as pd
 
 Z = 1.959963984540054
+CLOCKS = (
+    "date", "source", "channel", "team", "priority", "policy", "sla_metric", "is_met", "over", "is_due", "is_on_time",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,7 @@ class Facts:
     piles: source channel team priority open, one row a day and combination (end of day)
     answers: source channel team survey segment metric (csat, nps) positive score group
     invitations: source channel team survey segment answered; delivered ones only
+    clocks: source channel team priority policy sla_metric is_met over [s, None if met] is_due is_on_time; decided ones
     """
 
     contacts: pd.DataFrame
@@ -38,6 +43,7 @@ class Facts:
     piles: pd.DataFrame
     answers: pd.DataFrame
     invitations: pd.DataFrame
+    clocks: pd.DataFrame = dataclasses.field(default_factory=lambda: frame((), CLOCKS))
 
 
 @dataclass(frozen=True)
@@ -132,6 +138,9 @@ KPIS: dict[str, tuple[str, Formula]] = {
     "one_touch_rate": ("solved", lambda f: share(f.one_touch == True, f.one_touch.notna())),  # noqa: E712
     "reassignments": ("solved", lambda f: mean(f.reassignments)),
     "backlog": ("piles", lambda f: _last_day(f)),
+    "sla_attainment": ("clocks", lambda f: share(f.is_met, f.is_met.notna())),
+    "sla_time_over": ("clocks", lambda f: mean(f.over)),
+    "update_punctuality": ("clocks", lambda f: share(f.is_on_time, f.is_due)),
     "csat": ("answers", lambda f: share(f.positive[f.metric == "csat"], f.metric == "csat")),
     "csat_mean": ("answers", lambda f: mean(f.score[f.metric == "csat"])),
     "nps": ("answers", lambda f: nps(f.group[f.metric == "nps"])),

@@ -23,7 +23,8 @@ SHARED_DIMENSIONS = ("source", "channel", "team")
 @pytest.fixture(scope="module")
 def known(centre: Centre) -> Facts:
     """The truth of the centre as facts."""
-    return facts(centre.truth, centre.zone, centre.as_of)
+    account = centre.settings.config.parent / "world" / "zendesk"
+    return facts(centre.truth, centre.zone, centre.as_of, account)
 
 
 @pytest.mark.parametrize("grain", ["total", "day", "week", "month"])
