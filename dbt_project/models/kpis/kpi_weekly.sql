@@ -1,6 +1,7 @@
 -- depends_on: {{ ref('kpi_telephony_hourly') }}
 -- depends_on: {{ ref('kpi_tickets_daily') }}
 -- depends_on: {{ ref('kpi_backlog_daily') }}
+-- depends_on: {{ ref('kpi_sla_daily') }}
 -- depends_on: {{ ref('kpi_satisfaction_daily') }}
 {#- Every KPI of the catalogue by its own formula, so the kpi tables are read once each and no formula is repeated. -#}
 {%- set tables = {} %}
