@@ -21,7 +21,8 @@ from kefu.errors import KefuError
 PROMISED = """
 offered answered answer_rate abandon_rate short_abandon_rate service_level average_speed_of_answer average_abandon_wait
 average_handle_time average_talk_time average_wrap_time transfer_rate tickets_created tickets_solved first_reply_time
-first_resolution_time full_resolution_time reopen_rate one_touch_rate reassignments backlog csat csat_mean nps
+first_resolution_time full_resolution_time reopen_rate one_touch_rate reassignments backlog
+sla_attainment sla_time_over update_punctuality csat csat_mean nps
 response_rate
 """
 CHINESE = re.compile(r"[一-鿿]")

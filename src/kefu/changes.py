@@ -227,7 +227,7 @@ def _references(connection: psycopg.Connection[Any]) -> dict[str, str]:
 
 
 def _configuration(connection: psycopg.Connection[Any]) -> str:
-    """A digest of the build's parameters, the organisation's teams, schedules and SLA policies, as the models read them."""
+    """A digest of the build's parameters, the organisation's teams, schedules and policies as models read them."""
     moments = (
         "{build_id,slot,as_of_at,started_at,built_at,checked_at,full_ledger,full_marts,reason,watermarks,fingerprint}"
     )

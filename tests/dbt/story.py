@@ -41,7 +41,7 @@ def at(text: str) -> datetime:
 
 def rows() -> Rows:
     """Every row, by raw table."""
-    return {**telephony(), **ticketing(), **surveys(), **files()}
+    return {**telephony(), **ticketing(), **promises(), **surveys(), **files()}
 
 
 def insert(connection: psycopg.Connection[Any], tables: Rows) -> None:
@@ -134,23 +134,23 @@ RETURNS, BILLING = 11, 12
 # One line an event: ticket | time | who | what it set or said. `note` is an internal comment, `reply` a public one.
 HISTORY = """
 # replied to after an hour, solved after two; a thank-you opens it for half an hour: no reopen
-1|02 01:00|customer|create group=11 reply
+1|02 01:00|customer|create priority=normal group=11 reply
 1|02 02:00|Ann|reply status=pending assignee=1
 1|02 03:00|Ann|status=solved
 1|02 04:00|customer|reply status=open
 1|02 04:30|Ann|status=solved
 # solved with the first reply; the next day reopened, handed to another team, replied to and solved: a reopen
-2|02 01:00|customer|create group=11 reply
+2|02 01:00|customer|create priority=normal group=11 reply
 2|02 01:30|Ann|reply status=solved assignee=1
 2|03 01:00|customer|reply status=open
 2|03 01:10|Ann|group=12 assignee=2
 2|03 02:00|Bob|reply status=solved
 # solved with the first reply, reopened two days later and still open: a reopen too
-3|02 01:00|customer|create group=12 reply
+3|02 01:00|customer|create priority=normal group=12 reply
 3|02 05:00|Bob|reply status=solved assignee=2
 3|04 05:00|customer|reply status=open
 # opened by an agent: nobody waits for a first reply, and its first message is none
-4|02 01:00|Ann|create group=11 assignee=1 reply
+4|02 01:00|Ann|create priority=normal type=task group=11 assignee=1 reply
 4|02 02:00|Ann|reply
 4|02 03:00|Ann|status=solved
 # merged into another, and deleted: out of everything
@@ -159,16 +159,16 @@ HISTORY = """
 6|02 01:00|customer|create group=11 reply
 6|02 01:05|Ann|status=deleted
 # nobody has looked at it yet
-7|05 01:00|customer|create group=11 reply
+7|05 01:00|customer|create priority=normal group=11 reply
 # reopened one second after the 14 days
-8|02 01:00|customer|create group=11 reply
+8|02 01:00|customer|create priority=normal group=11 reply
 8|02 01:10|Ann|reply status=solved assignee=1
 8|16 01:10:01|customer|reply status=open
 8|16 02:00|Ann|reply status=solved
 # created after the as-of time
 9|31 17:00|customer|create group=11 reply
 # first a robot, then a note among colleagues, then the reply that counts, after two hours
-10|02 01:00|customer|create reply
+10|02 01:00|customer|create priority=normal reply
 10|02 01:05|robot|reply group=11
 10|02 02:00|Ann|note assignee=1
 10|02 03:00|Ann|reply status=solved
@@ -253,6 +253,38 @@ def ticketing() -> Rows:
                     "updated_at": at(updated),
                 }
             )
+    return dict(tables)
+
+
+# policy | position | type | metric and minutes: round the clock
+PROMISES = """
+1|1|task|periodic_update_time 120
+2|2||first_reply_time 90|periodic_update_time 50
+"""
+
+
+def promises() -> Rows:
+    """raw_zendesk: the SLA policies from PROMISES, for tickets of normal priority, as they have been since February."""
+    tables: Rows = defaultdict(list)
+    since = datetime(2026, 2, 1, tzinfo=UTC)
+    for line in PROMISES.strip().splitlines():
+        policy_id, position, kind, *targets = line.split("|")
+        known = {"policy_id": int(policy_id), "content": "as it is"}
+        tables["raw_zendesk.sla_policy_versions"].append(
+            {**known, "updated_at": since, "created_at": since, "recurrence": 0, "title": f"Policy {policy_id}",
+             "position": int(position)}
+        )  # fmt: skip
+        for target in targets:
+            metric, minutes = target.split()
+            tables["raw_zendesk.sla_policy_targets"].append(
+                {**known, "metric": metric, "priority": "normal", "target_seconds": 60 * int(minutes),
+                 "business_hours": False}
+            )  # fmt: skip
+        if kind:
+            tables["raw_zendesk.sla_policy_conditions"].append(
+                {**known, "clause": "all", "number": 0, "place": 0, "field": "type", "operator": "is",
+                 "attribute": "type", "is_wanted": True, "value": kind}
+            )  # fmt: skip
     return dict(tables)
 
 

@@ -21,7 +21,7 @@ from sla_oracle import METRICS, MINUTE, Clock, State, Ticket, Update, clocks
 from test_business_time import inserted, zendesk_schedule
 
 from kefu import control, pipeline, transform, warehouse
-from kefu.settings import Settings
+from kefu.settings import Settings, load_settings
 from kefu.sources import zendesk_policies
 
 pytestmark = pytest.mark.slow
@@ -43,7 +43,7 @@ def utc(epoch: int) -> datetime:
     return datetime.fromtimestamp(epoch, UTC)
 
 
-# --- schedules: Shanghai's weekdays with a lunch break, edited once; Berlin over the change of clocks, with a holiday ---
+# --- schedules: Shanghai's weekdays with a lunch break, edited once; Berlin over the change of clocks, a holiday ------
 
 SHANGHAI = (
     Version(0, "Asia/Shanghai", dict.fromkeys(range(1, 6), ((9 * 60, 12 * 60), (13 * 60, 18 * 60)))),
@@ -139,7 +139,13 @@ POLICIES: dict[int, list[State]] = {
     ],
     4: [
         State(SINCE, policy(4, 4, TASKS, EVERYBODY)),
-        State(EDITED, policy(4, 4, TASKS, EVERYBODY.replace("60 business", "25 business"), updated_at=utc(EDITED).isoformat())),
+        State(
+            EDITED,
+            policy(
+                4, 4, TASKS, EVERYBODY.replace("60 business", "25 business"),
+                updated_at=utc(EDITED).isoformat(),
+            ),
+        ),
     ],
 }  # fmt: skip
 
@@ -320,11 +326,53 @@ BY_HAND = [
 ]
 
 
+# --- a source without policies of its own -----------------------------------------------------------------------------
+
+OURS = """
+[[sla_policies]]
+id = "loans"
+clock = "business"
+sources = ["bank"]
+teams = ["loans"]
+targets = { first_reply = "1h" }
+[[sla_policies]]
+id = "standard"
+clock = "calendar"
+channels = ["web"]
+targets = { first_reply = { urgent = "30m", any = "2h" }, resolution = "4h" }
+[[sla_policies]]
+id = "standard"
+valid_from = 2026-04-01
+clock = "calendar"
+channels = ["web"]
+targets = { first_reply = "10m" }
+"""
+
+
+def land_files(connection: psycopg.Connection[Any]) -> None:
+    """A list of tickets with the moment of the first reply, and one that only counts replies."""
+    listed = [
+        ("prompt", "web", "Urgent", "loans", "03-24 10:00", "03-24 10:59", "03-24 16:00", 1),
+        ("late", "web", "urgent", None, "03-24 10:00", "03-24 10:31", "03-24 13:30", 2),
+        ("unknown", "web", "p1", None, "03-24 10:00", None, "03-24 14:00:01", 3),
+        ("open", "web", None, None, "04-08 17:00", None, None, 0),
+        ("other", "email", None, None, "03-24 10:00", "03-24 11:00", None, 1),
+    ]
+    names = ("ticket_id", "channel", "priority", "team", "created_at", "first_replied_at", "solved_at", "agent_replies")
+    rows = [dict(zip(names, row, strict=True)) for row in listed]
+    for line, row in enumerate(rows):
+        for name in ("created_at", "first_replied_at", "solved_at"):
+            row[name] = utc(at(row[name])) if row[name] else None
+        row |= {"status": "solved" if row["solved_at"] else "open", "_file": "t.csv", "_line": line}
+    inserted(connection, "raw_bank.tickets", rows)
+
+
 @dataclass(frozen=True)
 class Asked:
     """The clocks and events as of a time and under a rule, by ticket and clock."""
 
     clocks: dict[tuple[int, str, int], dict[str, Any]]
+    of_files: dict[tuple[str, str], dict[str, Any]]
     events: dict[str, list[tuple[str, datetime]]]
 
 
@@ -347,9 +395,12 @@ class World:
             connection.execute("update control.build set as_of_at = %s, sla_rebase = %s", [naive, rebase])
             cursor = connection.execute(clocks_sql.encode())
             names = [column.name for column in cursor.description or ()]
-            found = {}
+            found, of_files = {}, {}
             for row in cursor:
                 clock = dict(zip(names, row, strict=True))
+                if clock["source"] == "bank":
+                    of_files[clock["ticket_id"].removeprefix("bank-"), clock["sla_metric"]] = clock
+                    continue
                 ticket = int(clock["ticket_id"].removeprefix("zendesk-"))
                 found[ticket, clock["sla_metric"], clock["clock_number"]] = clock
             events: dict[str, list[tuple[str, datetime]]] = {}
@@ -358,14 +409,21 @@ class World:
                 if moment <= naive:
                     events.setdefault(clock_id, []).append((event, moment))
             connection.rollback()
-        return Asked(found, events)
+        return Asked(found, of_files, events)
 
 
 @pytest.fixture(scope="module")
-def world(new_warehouse: NewWarehouse) -> Iterator[World]:
+def world(new_warehouse: NewWarehouse, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     chance = random.Random(7)
     tickets = [random_ticket(number, chance) for number in range(1, 161)]
-    made = new_warehouse(teams=(), sources={})
+    configuration = tmp_path_factory.mktemp("ours") / "kefu.toml"
+    configuration.write_text(
+        'reporting_zone = "Asia/Shanghai"\n[sources.bank]\nkind = "files"\nmapping = "bank.yml"\n'
+        '[[teams]]\nid = "loans"\nname = { en = "Loans", zh = "贷款组" }\nmembers = { bank = ["loans"] }\n' + OURS,
+        encoding="utf-8",
+    )
+    given = load_settings(configuration)
+    made = new_warehouse(teams=given.teams, sources=given.sources, sla_policies=given.sla_policies)
     pipeline.prepare(made)
     with warehouse.connect(made, "loader") as connection:
         users = [{"id": ANN, "role": "agent", "active": True}, {"id": CUSTOMER, "role": "end-user", "active": True}]
@@ -374,6 +432,7 @@ def world(new_warehouse: NewWarehouse) -> Iterator[World]:
             zendesk_schedule(connection, number, versions)
         land_policies(connection)
         land(connection, [*tickets, *BY_HAND])
+        land_files(connection)
     control.begin_build(made, "a", AS_OF)
     select = ["--select", "+path:models/marts/sla", "--indirect-selection", "buildable", *transform.RESOURCES]
     status, lines = transform.run_dbt(made, "a", ["build", "--full-refresh", *select])
@@ -537,3 +596,21 @@ def test_a_promise_made_later_finds_the_clock_running(by_hand: Asked) -> None:
     assert (clock["outcome"], clock["breached_at"], clock["elapsed_seconds"]) == (
         "breached", instant(at("03-24 11:30")), 100 * 60
     )  # fmt: skip
+
+
+def test_policies_of_the_configuration_hold_for_sources_without_their_own(by_hand: Asked) -> None:
+    """Loans have one in business time, and no schedule: every second is open. The rest of the web has another."""
+    shown = {
+        key: (clock["policy_id"], clock["outcome"], clock["target_seconds"], clock["elapsed_seconds"])
+        for key, clock in by_hand.of_files.items()
+    }
+    assert shown == {
+        ("prompt", "first_reply"): ("kefu-loans", "met", 3600, 59 * 60),
+        ("late", "first_reply"): ("kefu-standard", "breached", 1800, 31 * 60),
+        ("late", "resolution"): ("kefu-standard", "met", 4 * HOUR, 3 * HOUR + 1800),
+        # replies are counted, but not when: whether the first was in time nobody knows
+        ("unknown", "resolution"): ("kefu-standard", "breached", 4 * HOUR, 4 * HOUR + 1),
+        # the version of April
+        ("open", "first_reply"): ("kefu-standard", "running_breached", 600, 1800),
+    }
+    assert all(clock["elapsed_business_seconds"] is None for clock in by_hand.of_files.values())

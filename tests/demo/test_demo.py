@@ -7,13 +7,13 @@ import os
 import subprocess
 import sys
 import time
-from datetime import UTC, datetime
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from kefu import catalogue, simulator
+from kefu import catalogue, control, simulator
 from kefu.kpi import Question, ask
 from tests.demo.conftest import DemoStack
 from tests.end_to_end.centre_truth import facts
@@ -32,13 +32,14 @@ def centre(demo_stack: DemoStack) -> Centre:
     """The demo's warehouse and what really happened in its world."""
     world = demo_stack.settings.home / "demo" / "world"
     told = json.loads((world / "world.json").read_text(encoding="utf-8"))
-    return Centre(demo_stack.settings, simulator.truth.read(world), told["zone"], datetime.now(UTC))
+    as_of = control.current_build(demo_stack.settings).as_of_at.replace(tzinfo=UTC)
+    return Centre(demo_stack.settings, simulator.truth.read(world), told["zone"], as_of)
 
 
 @pytest.fixture(scope="module")
 def known(centre: Centre) -> Facts:
     """The truth as facts."""
-    return facts(centre.truth, centre.zone, centre.as_of)
+    return facts(centre.truth, centre.zone, centre.as_of, centre.settings.home / "demo" / "world" / "zendesk")
 
 
 @pytest.fixture(scope="module")

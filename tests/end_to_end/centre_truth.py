@@ -6,18 +6,23 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from tests.end_to_end import sla_truth
 from tests.end_to_end.centre_credits import call_shares, ticket_shares
-from tests.end_to_end.independent import Facts, frame
+from tests.end_to_end.independent import CLOCKS, Facts, frame
 
 SOLVED = ("solved", "closed")
 Row = dict[str, Any]
 
 
-def facts(truth: dict[str, list[Row]], zone: str, as_of: datetime) -> Facts:
-    """Facts of the invented centre; reporting days of ``zone``, backlog up to the last day any ticket changed."""
+def facts(truth: dict[str, list[Row]], zone: str, as_of: datetime, account: Path) -> Facts:
+    """Facts of the invented centre; reporting days of ``zone``, backlog up to the last day any ticket changed.
+
+    ``account``: the folder with the state of the ticketing system, where its policies and schedules are.
+    """
     local = ZoneInfo(zone)
 
     def day(text: str) -> date:
@@ -96,6 +101,7 @@ def facts(truth: dict[str, list[Row]], zone: str, as_of: datetime) -> Facts:
         invitations=frame(
             _invitations(truth, day), ("date", "source", "channel", "team", "sent", "delivered", "answered")
         ),
+        clocks=frame(sla_truth.clocks(truth, account, as_of, day), CLOCKS),
     )
 
 

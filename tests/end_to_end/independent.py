@@ -6,6 +6,7 @@ Definitions are those of docs/kpis.md, written down again on purpose.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -15,6 +16,9 @@ from typing import Any
 import pandas as pd
 
 Z = 1.959963984540054
+CLOCKS = (
+    "date", "source", "channel", "team", "priority", "policy", "sla_metric", "is_met", "over", "is_due", "is_on_time",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,7 @@ class Facts:
         share of the answer, with its weight
     ratings: source channel team survey segment recovered weight; bad ones only, those that do not count too
     invitations: source channel team survey segment sent delivered answered
+    clocks: source channel team priority policy sla_metric is_met over [s, None if met] is_due is_on_time; decided ones
     """
 
     contacts: pd.DataFrame
@@ -42,6 +47,7 @@ class Facts:
     answers: pd.DataFrame
     ratings: pd.DataFrame
     invitations: pd.DataFrame
+    clocks: pd.DataFrame = dataclasses.field(default_factory=lambda: frame((), CLOCKS))
 
 
 @dataclass(frozen=True)
@@ -166,6 +172,9 @@ KPIS: dict[str, tuple[str, Formula]] = {
     "one_touch_rate": ("solved", lambda f: share(f.one_touch == True, f.one_touch.notna())),  # noqa: E712
     "reassignments": ("solved", lambda f: mean(f.reassignments)),
     "backlog": ("piles", lambda f: _last_day(f)),
+    "sla_attainment": ("clocks", lambda f: share(f.is_met, f.is_met.notna())),
+    "sla_time_over": ("clocks", lambda f: mean(f.over)),
+    "update_punctuality": ("clocks", lambda f: share(f.is_on_time, f.is_due)),
     "csat": ("answers", lambda f: credited_share(f.box == "top", f[f.metric == "csat"])),
     "csat_mean": ("answers", lambda f: credited_mean(f[f.metric == "csat"])),
     "dissatisfied_rate": ("answers", lambda f: credited_share(f.box == "bottom", f[f.metric == "csat"])),

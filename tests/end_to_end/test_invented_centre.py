@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kefu import catalogue
+from kefu import catalogue, warehouse
 from kefu.kpi import Question, ask
 from tests.end_to_end.centre_truth import facts
 from tests.end_to_end.conftest import Centre
@@ -23,7 +23,8 @@ SHARED_DIMENSIONS = ("source", "channel", "team")
 @pytest.fixture(scope="module")
 def known(centre: Centre) -> Facts:
     """The truth of the centre as facts."""
-    return facts(centre.truth, centre.zone, centre.as_of)
+    account = centre.settings.config.parent / "world" / "zendesk"
+    return facts(centre.truth, centre.zone, centre.as_of, account)
 
 
 @pytest.mark.parametrize("grain", ["total", "day", "week", "month"])
@@ -66,3 +67,22 @@ def compare(centre: Centre, known: Facts, kpi: str, grain: str, by: tuple[str, .
 def worth_a_row(answer: Answer) -> bool:
     """Whether there is anything to say."""
     return answer.n > 0
+
+
+def test_the_centre_has_clocks_of_every_outcome_and_metric_and_says_when_running_ones_breach(centre: Centre) -> None:
+    with warehouse.connect(centre.settings, "analyst") as connection:
+        outcomes = dict(connection.execute("select outcome, count(*) from marts.fct_sla_clocks group by 1").fetchall())
+        [metrics] = connection.execute("select count(distinct sla_metric) from marts.fct_sla_clocks").fetchall()
+        running = connection.execute(
+            "select left_seconds, due_at from marts.fct_sla_clocks where outcome = 'running' and not is_paused"
+        ).fetchall()
+        [untold] = connection.execute(
+            "select count(*) from marts.fct_sla_clocks as clocks where (breached_at is not null) <> exists ("
+            "select 1 from marts.fct_sla_events as events where events.clock_id = clocks.clock_id"
+            " and events.sla_event = 'breached' and events.occurred_at = clocks.breached_at)"
+        ).fetchall()
+    assert set(outcomes) == {"running", "met", "breached", "running_breached", "cancelled"}
+    assert metrics == (7,)
+    now = centre.as_of.replace(tzinfo=None)
+    assert running and all(left >= 0 and (due >= now or left == 0) for left, due in running)
+    assert untold == (0,)

@@ -18,6 +18,7 @@ from kefu.errors import KefuError
 from kefu.settings import Settings
 from kefu.simulator import Summary
 from kefu.simulator.files import read_lines
+from kefu.sources import zendesk_policies
 from kefu.sources.zendesk import KIND, event_rows
 
 NewWarehouse = Callable[..., Settings]
@@ -442,7 +443,14 @@ def test_the_recorded_objects_of_the_vendor_become_rows(shared: Path, scripted: 
     drained = drain(KIND, base_url=scripted.url, email="a@b.c")
 
     assert drained.rejected == []
-    assert {table: len(drained.rows(table)) for table in KEYS} == dict.fromkeys(KEYS, 1) | {"schedule_intervals": 5}
+    assert {table: len(drained.rows(table)) for table in KEYS} == dict.fromkeys(KEYS, 1) | {
+        "schedule_intervals": 5,
+        "sla_policy_targets": 6,
+    }
+    [condition] = drained.rows("sla_policy_conditions")
+    assert (condition["attribute"], condition["value"], condition["is_wanted"]) == ("type", "incident", True)
+    targets = {(row["metric"], row["priority"]): row["target_seconds"] for row in drained.rows("sla_policy_targets")}
+    assert targets["first_reply_time", "urgent"] == 600
     assert drained.rows("schedule_intervals")[0]["start_time"] == 1980  # Monday at nine
     assert drained.rows("schedule_holidays")[0]["end_date"] == date(2026, 9, 7)
     assert drained.rows("schedules")[0]["time_zone"] == "Central Time (US & Canada)"
@@ -482,6 +490,73 @@ def test_every_state_of_a_schedule_is_kept_also_one_it_comes_back_to(scripted: S
     # read again from the start, what it is now is what was known already
     again = everything(drain(KIND, full=True, base_url=scripted.url, email="a@b.c"))
     assert again["schedule_versions"].keys() <= rows["schedule_versions"].keys()
+
+
+def policy(**changes: Any) -> dict[str, Any]:
+    return {
+        "id": 9, "title": "Gold", "position": 1, "created_at": "2026-01-01T00:00:00Z",
+        "updated_at": "2026-01-01T00:00:00Z", "filter": {"all": [], "any": []},
+        "policy_metrics": [
+            {"metric": "first_reply_time", "priority": "high", "target": 30, "business_hours": True},
+        ],
+        **changes,
+    }  # fmt: skip
+
+
+def test_every_state_of_an_sla_policy_is_kept_also_that_it_is_gone(scripted: Scripted) -> None:
+    """Edited; moved in the order without an update, and back; deleted; there again as it was."""
+    first, edited = policy(), policy(updated_at="2026-02-01T00:00:00Z", title="Silver")
+    moved = {**edited, "position": 2}
+    state: dict[str, Any] = {}
+    versions: list[tuple[Any, ...]] = []
+    for listed in ([first], [first], [edited], [moved], [edited], [], [], [edited]):
+        scripted.answer = by_resource(policies={"sla_policies": listed})
+        drained = drain(KIND, state=state, base_url=scripted.url, email="a@b.c")
+        for row in drained.rows("sla_policy_versions"):
+            key = row["updated_at"].month, row["title"], row["position"], row["recurrence"]
+            if key not in versions:
+                versions.append(key)
+    assert versions == [
+        (1, "Gold", 1, 0), (2, "Silver", 1, 0), (2, "Silver", 2, 0), (2, "Silver", 1, 1), (2, None, None, 0),
+        (2, "Silver", 1, 2),
+    ]  # fmt: skip
+
+
+def test_the_words_of_a_condition_become_those_of_tickets() -> None:
+    conditions = [
+        {"field": "priority_id", "operator": "is", "value": "4"},
+        {"field": "status", "operator": "is_not", "value": "on_hold"},
+        {"field": "current_tags", "operator": "not_includes", "value": "VIP gold"},
+        {"field": "group_id", "operator": "is", "value": 12},
+        {"field": "assignee_id", "operator": "is", "value": None},
+        {"field": "via_id", "operator": "is", "value": ["4", "0"]},
+    ]
+    version, targets, rows = zendesk_policies.opened(policy(filter={"all": conditions, "any": []}))
+    assert version["obstacle"] is None
+    assert [(row["number"], row["attribute"], row["value"], row["is_wanted"]) for row in rows] == [
+        (0, "priority", "urgent", True), (1, "status", "hold", False), (2, "tags", "vip", False),
+        (2, "tags", "gold", False), (3, "group_id", "12", True), (4, "assignee_id", "", True),
+        (5, "via", "email", True), (5, "via", "web", True),
+    ]  # fmt: skip
+    assert [row["target_seconds"] for row in targets] == [1800]
+    assert {row["content"] for row in (version, *targets, *rows)} == {version["content"]}
+
+
+@pytest.mark.parametrize(
+    ("condition", "obstacle"),
+    [
+        ({"field": "ticket_form_id", "operator": "is", "value": "3"}, "condition on ticket_form_id"),
+        ({"field": "priority", "operator": "greater_than", "value": "high"}, "operator greater_than of priority"),
+        ({"field": "via_id", "operator": "is", "value": "99"}, "value 99 of via_id"),
+    ],
+)
+def test_a_policy_with_a_condition_nobody_can_answer_is_reported(
+    scripted: Scripted, condition: dict[str, Any], obstacle: str
+) -> None:
+    scripted.answer = by_resource(policies={"sla_policies": [policy(filter={"all": [condition], "any": []})]})
+    drained = drain(KIND, base_url=scripted.url, email="a@b.c")
+    assert [row["obstacle"] for row in drained.rows("sla_policy_versions")] == [obstacle]
+    assert any("'Gold' is applied to no ticket" in line and obstacle in line for line in drained.said)
 
 
 @pytest.fixture

@@ -1,5 +1,5 @@
--- A clock is decided once: when it is breached, or when it ends in time. It is booked on that reporting day, to the team
--- that had the ticket then. A clock that is breached and still runs counts as missed at once. Additive parts only.
+-- A clock is decided once: when it is breached, or when it ends in time. It is booked on that reporting day, to the
+-- team that had the ticket then. One that is breached and still runs counts as missed at once. Additive parts only.
 with
 
 clocks as (

@@ -1,5 +1,5 @@
--- What happened to each clock, in order. A clock that runs will be breached if nothing happens before: that event stands
--- here already, with the time at which it will have come true, and readers of an earlier time do not see it.
+-- What happened to each clock, in order. A clock that runs will be breached if nothing happens before: that event
+-- stands here already, with the time at which it will have come true, and readers of an earlier time do not see it.
 with
 
 spells as (
@@ -30,14 +30,15 @@ happened as (
     select
         *,
         case
-            when shown_state in ('running', 'paused') and coalesce(state_before, 'cancelled') = 'cancelled' then 'applied'
-            when shown_state = state_before
-                then
-                    case
-                        when shown_state in ('running', 'paused')
-                            and (target_seconds <> target_before_seconds or is_business <> was_business)
-                            then 'rebased'
-                    end
+            when
+                shown_state in ('running', 'paused') and coalesce(state_before, 'cancelled') = 'cancelled'
+                then 'applied'
+            when
+                shown_state = state_before
+                and shown_state in ('running', 'paused')
+                and (target_seconds <> target_before_seconds or is_business <> was_business)
+                then 'rebased'
+            when shown_state = state_before then null
             when shown_state = 'running' then 'resumed'
             when shown_state = 'paused' then 'paused'
             when shown_state = 'ended' and breached_at <= started_at then 'finished'

@@ -1,6 +1,6 @@
--- What a clock did from when to when: it runs, is paused, has ended or was cancelled, under one target and one schedule.
--- Nothing here depends on how late it is. How far the target was used up at a moment, and when more than it would have
--- passed if nothing else happened, follow from what was before; so the past stays the same whatever comes after.
+-- What a clock did from when to when: it runs, is paused, has ended or was cancelled, under one target and one
+-- schedule. Nothing here depends on how late it is. How far the target was used up at a moment, and when more than it
+-- would have passed if nothing else happened, follow from what was before: the past stays whatever comes after.
 --
 -- first_reply      from the creation by a customer to the first public reply of a human agent, or the solve
 -- next_reply       from a customer's message that waits for an answer, later ones included, to the next such reply
@@ -8,9 +8,9 @@
 -- agent_work       while new or open; requester_wait: on hold too; resolution: pending too. A solve ends the clock, a
 --                  reopen lets the same clock go on
 {%- set waits = {
-    'agent_work': ['new', 'open'],
-    'requester_wait': ['new', 'open', 'on_hold'],
-    'resolution': ['new', 'open', 'on_hold', 'pending'],
+    'agent_work': "'new', 'open'",
+    'requester_wait': "'new', 'open', 'on_hold'",
+    'resolution': "'new', 'open', 'on_hold', 'pending'",
 } %}
 {#- the same for the target in force when the clock got its first one, and for the one in force now #}
 {%- set bases = ['start', 'current'] %}
@@ -30,6 +30,7 @@ tickets as (
         created_by_kind,
         excluded_reason,
         has_reply_record,
+        coalesce(reported_agent_replies, 0) as reported_agent_replies,
         reported_first_replied_at
 
     from {{ ref('canonical_tickets') }}
@@ -105,6 +106,7 @@ happenings as (
         to_status,
         to_priority,
         to_policy_version_id,
+        has_messages,
         happened
 
     from told
@@ -120,6 +122,7 @@ happenings as (
         cast(null as {{ kf_text() }}) as to_status,
         cast(null as {{ kf_text() }}) as to_priority,
         cast(null as {{ kf_text() }}) as to_policy_version_id,
+        told.has_messages,
         {{ kf_epoch('tickets.reported_first_replied_at') }} as happened
 
     from tickets
@@ -165,14 +168,25 @@ carried as (
         coalesce(max(spells.to_status) over (partition by spells.ticket_id, spells.status_spell), 'new') as status,
         coalesce(max(spells.to_priority) over (partition by spells.ticket_id, spells.priority_spell), 'none')
             as priority,
-        coalesce(max(spells.to_policy_version_id) over (partition by spells.ticket_id, spells.policy_spell), 'none')
-            as policy_version_id,
+        coalesce(
+            max(spells.to_policy_version_id) over (partition by spells.ticket_id, spells.policy_spell), 'none'
+        ) as policy_version_id,
         spells.is_message and spells.actor_kind = 'agent' as is_word,
         spells.is_message and spells.actor_kind = 'agent' and not spells.is_creation as is_reply,
         spells.is_message and spells.actor_kind = 'customer' and not spells.is_creation as is_question,
         -- E09: what an agent opened has nobody waiting for a first reply
         spells.is_creation and tickets.created_by_kind <> 'agent' as is_request,
-        tickets.has_reply_record,
+        -- a list that counts replies does not say when each was sent
+        tickets.has_reply_record and (
+            spells.has_messages = 1
+            or tickets.reported_agent_replies = 0
+            or tickets.reported_first_replied_at is not null
+        ) as knows_first_reply,
+        tickets.has_reply_record and (
+            spells.has_messages = 1
+            or tickets.reported_agent_replies = 0
+            or (tickets.reported_agent_replies = 1 and tickets.reported_first_replied_at is not null)
+        ) as knows_replies,
         tickets.excluded_reason
 
     from spells
@@ -215,7 +229,8 @@ waiting as (
         *,
         max(case when is_ask then 1 else 0 end) over (partition by ticket_id, ask_spell) as is_waiting_now,
         count(case when is_over then 1 end) over (
-            partition by ticket_id, word_number order by place nulls last rows between unbounded preceding and current row
+            partition by ticket_id, word_number
+            order by place nulls last rows between unbounded preceding and current row
         ) as over_since_word
 
     from asked
@@ -275,7 +290,7 @@ moves as (
 
     from numbered_turns
 
-    where has_reply_record
+    where knows_first_reply
 
     {% for metric, pauses in {'periodic_update': false, 'pausable_update': true}.items() -%}
     union all
@@ -298,7 +313,7 @@ moves as (
     from turns
 
     where
-        has_reply_record
+        knows_replies
         and word_number > 0
         and not (is_word and is_over)
         and over_since_word - case when is_over then 1 else 0 end = 0
@@ -319,7 +334,7 @@ moves as (
 
     from turns
 
-    where has_reply_record and is_word and word_number > 1 and over_before = 0
+    where knows_replies and is_word and word_number > 1 and over_before = 0
 
     {% endfor -%}
     {%- for metric, statuses in waits.items() %}
@@ -335,7 +350,7 @@ moves as (
         policy_version_id,
         case
             when is_over then ending
-            when status in ('{{ statuses | join("', '") }}') then 'running'
+            when status in ({{ statuses }}) then 'running'
             else 'paused'
         end as state,
         case when is_over then 'solve' end as ended_by
@@ -346,19 +361,27 @@ moves as (
 ),
 
 -- of a clock that got going before we were told of the ticket nobody knows how long it has run
+creations as (
+
+    select ticket_id from points
+
+    where is_creation
+
+),
+
 begun as (
 
     select
         moves.*,
-        coalesce(targets.target_seconds, others.target_seconds) as target_seconds,
-        coalesce(targets.is_business, others.is_business) as is_business,
+        coalesce(targets.target_seconds, rest.target_seconds) as target_seconds,
+        coalesce(targets.is_business, rest.is_business) as is_business,
         lag(moves.state) over in_order as state_before,
         lag(moves.policy_version_id) over in_order as policy_version_before,
         lag(moves.priority) over in_order as priority_before
 
     from moves
     inner join metrics on moves.sla_metric = metrics.sla_metric
-    inner join (select ticket_id from points where is_creation) as whole on moves.ticket_id = whole.ticket_id
+    inner join creations on moves.ticket_id = creations.ticket_id
     left join targets
         on
             moves.policy_version_id = targets.policy_version_id
@@ -367,15 +390,17 @@ begun as (
             = targets.priority
             and moves.state in ('running', 'paused')
     -- kefu.toml may name a target for all other priorities
-    left join targets as others
+    left join targets as rest
         on
-            moves.policy_version_id = others.policy_version_id
-            and moves.sla_metric = others.sla_metric
-            and others.is_ours
-            and others.priority = 'any'
+            moves.policy_version_id = rest.policy_version_id
+            and moves.sla_metric = rest.sla_metric
+            and rest.is_ours
+            and rest.priority = 'any'
             and moves.state in ('running', 'paused')
 
-    window in_order as (partition by moves.ticket_id, moves.sla_metric, moves.clock_number order by moves.place nulls last)
+    window in_order as (
+        partition by moves.ticket_id, moves.sla_metric, moves.clock_number order by moves.place nulls last
+    )
 
 ),
 
@@ -467,12 +492,12 @@ scheduled as (
     inner join schedules
         on
             started.ticket_id = schedules.ticket_id
-            and schedules.valid_to_at > started.happened_at
+            and started.happened_at < schedules.valid_to_at
             and (
-                schedules.valid_from_at <= started.happened_at
+                started.happened_at >= schedules.valid_from_at
                 or (
                     started.state = 'running'
-                    and schedules.valid_from_at < coalesce(started.next_at, {{ kf_for_ever() }})
+                    and coalesce(started.next_at, {{ kf_for_ever() }}) > schedules.valid_from_at
                 )
             )
 
@@ -491,7 +516,10 @@ timed as (
         end as calendar_seconds,
         case
             when scheduled.state = 'running'
-                then {{ kf_business_seconds('day_of_start', 'scheduled.started_at', 'day_of_finish', 'scheduled.ended_at') }}
+                then
+                    {{ kf_business_seconds(
+                        'day_of_start', 'scheduled.started_at', 'day_of_finish', 'scheduled.ended_at'
+                    ) }}
             else 0
         end as business_seconds
 
@@ -527,18 +555,33 @@ counted as (
 left_over as (
 
     select
-        *
         {%- for base in bases %}
         {%- set target = 'start_target_seconds' if base == 'start' else 'target_seconds' %}
-        {%- set business = 'start_is_business = 1' if base == 'start' else 'is_business' %},
+        {%- set business = 'start_is_business = 1' if base == 'start' else 'is_business' %}
         case
             when state = 'running' and place >= first_place
                 then {{ target }} - case when {{ business }} then open_before_seconds else calendar_before_seconds end
-        end as {{ base }}_left_seconds,
-        coalesce({{ business }}, false) and is_scheduled as is_{{ base }}_by_schedule
+        end as {{ base }}_due_left_seconds,
+        case when {{ business }} and is_scheduled then schedule_id end as {{ base }}_schedule_id,
         {%- endfor %}
+        *
 
     from counted
+
+),
+
+-- due when it is used up; overdue in the first second beyond
+placed as (
+
+    select
+        {%- for base in bases %}
+        {{ base }}_due_left_seconds + 1 as {{ base }}_overdue_left_seconds,
+        start_position + {{ base }}_due_left_seconds as {{ base }}_due_position,
+        start_position + {{ base }}_due_left_seconds + 1 as {{ base }}_overdue_position,
+        {%- endfor %}
+        *
+
+    from left_over
 
 )
 
@@ -568,27 +611,23 @@ select
     spells.open_before_seconds,
     cast(spells.calendar_seconds as bigint) as calendar_seconds,
     cast(spells.business_seconds as bigint) as business_seconds,
-    spells.has_schedules = 1 as has_schedule
     {%- for base in bases %}
-    {%- for what, more in {'due': 0, 'overdue': 1}.items() %}
-    {%- set left = '(spells.' ~ base ~ '_left_seconds + ' ~ more ~ ')' if more else 'spells.' ~ base ~ '_left_seconds' %},
+    {%- for moment in [base ~ '_due', base ~ '_overdue'] %}
     case
-        when {{ left }} <= 0 then spells.started_at
-        when spells.is_{{ base }}_by_schedule
-            then {{ kf_business_due(base ~ '_' ~ what, '(spells.start_position + ' ~ left ~ ')') }}
-        else {{ kf_add_seconds('spells.started_at', left) }}
-    end as {{ base }}_{{ what }}_at
+        when spells.{{ moment }}_left_seconds <= 0 then spells.started_at
+        when spells.{{ base }}_schedule_id is not null
+            then {{ kf_business_due(moment, 'spells.' ~ moment ~ '_position') }}
+        else {{ kf_add_seconds('spells.started_at', 'spells.' ~ moment ~ '_left_seconds') }}
+    end as {{ moment }}_at,
     {%- endfor %}
     {%- endfor %}
+    spells.has_schedules = 1 as has_schedule
 
-from left_over as spells
+from placed as spells
 inner join tickets on spells.ticket_id = tickets.ticket_id
 {%- for base in bases %}
-{%- for what, more in {'due': 0, 'overdue': 1}.items() %}
-{{ kf_business_due_join(
-    base ~ '_' ~ what,
-    'case when spells.is_' ~ base ~ '_by_schedule then spells.schedule_id end',
-    '(spells.start_position + spells.' ~ base ~ '_left_seconds' ~ (' + 1)' if more else ')')
-) }}
+{%- for moment in [base ~ '_due', base ~ '_overdue'] %}
+{%- set schedule_id = 'spells.' ~ base ~ '_schedule_id' %}
+{{ kf_business_due_join(moment, schedule_id, 'spells.' ~ moment ~ '_position') }}
 {%- endfor %}
 {%- endfor %}

@@ -1,5 +1,5 @@
--- Which SLA policy a ticket was under from which event on. A source with policies of its own says so; elsewhere it is the
--- first policy of kefu.toml whose source, channel, team and priority are the ticket's after the event.
+-- Which SLA policy a ticket was under from which event on. A source with policies of its own says so; elsewhere it is
+-- the first policy of kefu.toml whose source, channel, team and priority are the ticket's after the event.
 with
 
 tickets as (
@@ -56,7 +56,7 @@ spells as (
 
     where
         sources_with_policies.source is null
-        and exists (select 1 from {{ ref('canonical_sla_policies') }} as policies where policies.source = 'kefu')
+        and exists (select 1 from versions)
 
     window so_far as (
         partition by events.ticket_id order by events.sequence rows between unbounded preceding and current row
@@ -104,7 +104,7 @@ answers as (
             and states.occurred_at < versions.valid_to_at
     inner join conditions on versions.policy_version_id = conditions.policy_version_id
 
-    group by 1, 2, 3, 4
+    group by states.ticket_id, states.sequence, versions.policy_version_id, conditions.attribute
 
 ),
 
@@ -128,7 +128,8 @@ met as (
         states.sequence,
         versions.policy_version_id,
         row_number() over (
-            partition by states.ticket_id, states.sequence order by versions.place_in_order nulls last, versions.policy_version_id
+            partition by states.ticket_id, states.sequence
+            order by versions.place_in_order nulls last, versions.policy_version_id
         ) as choice
 
     from states

@@ -6,7 +6,7 @@ ranked as (
     select
         *,
         row_number() over (
-            partition by policy_id order by valid_from_at desc, valid_to_at desc, policy_version_id
+            partition by policy_id order by valid_from_at desc, valid_to_at desc, policy_version_id desc
         ) as from_last
 
     from {{ ref('canonical_sla_policies') }}
@@ -20,7 +20,10 @@ named as (
         *,
         row_number() over (
             partition by policy_id
-            order by case when policy_en = policy_id then 1 else 0 end nulls last, valid_from_at desc, policy_version_id
+            order by
+                case when policy_en = policy_id then 1 else 0 end asc nulls last,
+                valid_from_at desc,
+                policy_version_id desc
         ) as from_last_name
 
     from {{ ref('canonical_sla_policies') }}

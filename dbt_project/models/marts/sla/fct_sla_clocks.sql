@@ -19,6 +19,7 @@ visible as (
         *,
         least(ended_at, as_of_at) as until_at,
         coalesce(ended_at > as_of_at, true) as is_going_on,
+        case when coalesce(ended_at > as_of_at, true) then schedule_id end as asked_schedule_id,
         -- the last spell, the last one in which it was not over, and the last one in which it ran
         max(spell_number) over whole as last_number,
         max(case when shown_state in ('running', 'paused') then spell_number end) over whole as last_live_number,
@@ -45,7 +46,10 @@ timed as (
         case
             when visible.state <> 'running' then 0
             when visible.is_going_on
-                then {{ kf_business_seconds('day_of_start', 'visible.started_at', 'day_of_finish', 'visible.until_at') }}
+                then
+                    {{ kf_business_seconds(
+                        'day_of_start', 'visible.started_at', 'day_of_finish', 'visible.until_at'
+                    ) }}
             else visible.business_seconds
         end as spent_open_seconds,
         visible.state = 'running' and coalesce(visible.overdue_at <= visible.until_at, false) as is_breach,
@@ -54,8 +58,8 @@ timed as (
             as is_current_breach
 
     from visible
-    {{ kf_business_join('day_of_start', 'case when visible.is_going_on then visible.schedule_id end', 'visible.started_at') }}
-    {{ kf_business_join('day_of_finish', 'case when visible.is_going_on then visible.schedule_id end', 'visible.until_at') }}
+    {{ kf_business_join('day_of_start', 'visible.asked_schedule_id', 'visible.started_at') }}
+    {{ kf_business_join('day_of_finish', 'visible.asked_schedule_id', 'visible.until_at') }}
 
 ),
 
@@ -165,7 +169,9 @@ teams as (
     select
         dated.clock_id,
         events.team_id,
-        row_number() over (partition by dated.clock_id order by events.ticket_id nulls last, events.sequence desc) as from_last
+        row_number() over (
+            partition by dated.clock_id order by events.ticket_id desc nulls last, events.sequence desc
+        ) as from_last
 
     from dated
     inner join {{ ref('fct_ticket_events') }} as events

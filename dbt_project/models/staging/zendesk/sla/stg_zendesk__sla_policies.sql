@@ -1,5 +1,5 @@
--- Each state an SLA policy was seen in is a version. It holds from the update that made it on; one that came without an
--- update (another place in the order, a policy gone) from when it was first seen; the first since the policy's creation.
+-- Each state an SLA policy was seen in is a version. It holds from the update that made it on; one that came without
+-- an update (another place in the order, a policy gone) from when it was first seen; the first since its creation.
 with
 
 source as (

@@ -1,6 +1,6 @@
--- Which SLA policy a ticket was under after which update. The vendor looks at every update of a ticket: the first policy
--- in order whose conditions the ticket then meets, in the version then in force. A policy with a condition that cannot be
--- answered is left out. Only updates after which it was another one are kept; `none` is none.
+-- Which SLA policy a ticket was under after which update. The vendor looks at every update of a ticket: the first
+-- policy in order whose conditions the ticket then meets, in the version then in force. A policy with a condition that
+-- cannot be answered is left out. Only updates after which it was another one are kept; `none` is none.
 {%- set fields = [
     'status', 'priority', 'type', 'group_id', 'assignee_id', 'requester_id', 'organization_id', 'brand_id', 'tags'
 ] %}
@@ -21,10 +21,22 @@ versions as (
 
 ),
 
+seen as (
+
+    select
+        policy_id,
+        content,
+        recurrence,
+        coalesce({{ kf_utc('updated_at') }}, {{ kf_ever() }}) as updated_at
+
+    from {{ source('zendesk', 'sla_policy_versions') }}
+
+),
+
 conditions as (
 
     select
-        {{ zendesk_policy_version('states') }} as policy_version_id,
+        {{ zendesk_policy_version('seen') }} as policy_version_id,
         conditions.clause,
         conditions.number,
         conditions.attribute,
@@ -32,18 +44,10 @@ conditions as (
         conditions.value
 
     from {{ source('zendesk', 'sla_policy_conditions') }} as conditions
-    inner join
-        (
-            select
-                policy_id,
-                content,
-                recurrence,
-                coalesce({{ kf_utc('updated_at') }}, {{ kf_ever() }}) as updated_at
-            from {{ source('zendesk', 'sla_policy_versions') }}
-        ) as states
+    inner join seen
         on
-            conditions.policy_id = states.policy_id
-            and conditions.content = states.content
+            conditions.policy_id = seen.policy_id
+            and conditions.content = seen.content
 
 ),
 
@@ -67,7 +71,9 @@ eras as (
 
     select
         era_from_at,
-        lead(era_from_at, 1, {{ kf_for_ever() }}) over (partition by source order by era_from_at nulls last) as era_to_at
+        lead(era_from_at, 1, {{ kf_for_ever() }}) over (
+            partition by source order by era_from_at nulls last
+        ) as era_to_at
 
     from bounds
 
@@ -108,10 +114,10 @@ changes as (
 befores as (
 
     select
-        ticket_id
-        {%- for field in fields %},
-        min(previous_value) filter (where field = '{{ field }}') as {{ field }}
+        {%- for field in fields %}
+        min(previous_value) filter (where field = '{{ field }}') as {{ field }},
         {%- endfor %}
+        ticket_id
 
     from changes
 
@@ -126,10 +132,10 @@ updates as (
     select
         ticket_id,
         event_id,
-        min(created_at) as created_at
-        {%- for field in fields %},
-        min(value) filter (where field = '{{ field }}') as {{ field }}
+        {%- for field in fields %}
+        min(value) filter (where field = '{{ field }}') as {{ field }},
         {%- endfor %}
+        min(created_at) as created_at
 
     from changes
 
@@ -142,10 +148,10 @@ updates as (
 spells as (
 
     select
-        *
-        {%- for field in fields %},
-        count({{ field }}) over so_far as {{ field }}_spell
+        {%- for field in fields %}
+        count({{ field }}) over so_far as {{ field }}_spell,
         {%- endfor %}
+        *
 
     from updates
 
@@ -160,10 +166,10 @@ carried as (
     select
         ticket_id,
         event_id,
-        {{ kf_utc('created_at') }} as occurred_at
-        {%- for field in fields %},
-        max({{ field }}) over (partition by ticket_id, {{ field }}_spell) as {{ field }}
+        {%- for field in fields %}
+        max({{ field }}) over (partition by ticket_id, {{ field }}_spell) as {{ field }},
         {%- endfor %}
+        {{ kf_utc('created_at') }} as occurred_at
 
     from spells
 
@@ -175,11 +181,12 @@ states as (
         carried.ticket_id,
         carried.event_id,
         carried.occurred_at,
-        lower(coalesce(tickets.via_channel, '')) as via
-        {%- for field in fields %},
+        {%- for field in fields if field != 'tags' %}
         {%- set now = 'cast(tickets.' ~ field ~ ' as ' ~ kf_text() ~ ')' %}
-        {{ "lower(" if field == 'tags' }}coalesce(carried.{{ field }}, befores.{{ field }}, {{ now }}, ''){{ ")" if field == 'tags' }} as {{ field }}
+        coalesce(carried.{{ field }}, befores.{{ field }}, {{ now }}, '') as {{ field }},
         {%- endfor %}
+        lower(coalesce(carried.tags, befores.tags, tickets.tags, '')) as tags,
+        lower(coalesce(tickets.via_channel, '')) as via
 
     from carried
     inner join tickets on carried.ticket_id = tickets.id
@@ -192,10 +199,10 @@ in_era as (
     select
         states.*,
         eras.era_from_at,
-        row_number() over (partition by states.ticket_id order by states.event_id) as place
-        {%- for field in fields %},
-        lag(states.{{ field }}) over (partition by states.ticket_id order by states.event_id) as {{ field }}_before
-        {%- endfor %},
+        row_number() over (partition by states.ticket_id order by states.event_id) as place,
+        {%- for field in fields %}
+        lag(states.{{ field }}) over (partition by states.ticket_id order by states.event_id) as {{ field }}_before,
+        {%- endfor %}
         lag(eras.era_from_at) over (partition by states.ticket_id order by states.event_id) as era_before_at
 
     from states
@@ -248,7 +255,9 @@ answers as (
             and asked.occurred_at < versions.valid_to_at
     inner join conditions on versions.policy_version_id = conditions.policy_version_id
 
-    group by 1, 2, 3, 4, 5, 6
+    group by
+        asked.ticket_id, asked.event_id, versions.policy_version_id, conditions.clause, conditions.number,
+        conditions.is_wanted
 
 ),
 
