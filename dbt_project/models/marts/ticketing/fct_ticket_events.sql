@@ -11,23 +11,12 @@ events as (
 
     select
         events.*,
-        -- a value holds until the next one is set: number the spells, then spread each spell's value
-        count(events.to_status) over running as status_spell,
-        count(events.to_team_id) over running as team_spell,
-        count(events.to_agent_id) over running as agent_spell,
-        count(events.to_priority) over running as priority_spell,
-        count(nullif(events.to_team_id, 'none')) over running as known_team_spell,
-        count(nullif(events.to_agent_id, 'none')) over running as known_agent_spell
+        lpad(cast(events.sequence as {{ kf_text() }}), 20, '0') as place
 
     from {{ ref('canonical_ticket_events') }} as events
     cross join build
 
     where events.occurred_at <= build.as_of_at and {{ kf_touched('ticket', 'events.ticket_id') }}
-
-    window running as (
-        partition by events.ticket_id order by events.sequence
-        rows between unbounded preceding and current row
-    )
 
 ),
 
@@ -43,19 +32,25 @@ carried as (
         is_creation,
         is_comment,
         is_public,
-        to_team_id is not null and to_team_id <> 'none' as is_team_assignment,
-        to_agent_id is not null and to_agent_id <> 'none' as is_agent_assignment,
+        coalesce(to_team_id <> 'none', false) as is_team_assignment,
+        coalesce(to_agent_id <> 'none', false) as is_agent_assignment,
         to_team_id,
         to_agent_id,
-        occurred_at,
-        max(to_status) over (partition by ticket_id, status_spell) as status,
-        max(to_team_id) over (partition by ticket_id, team_spell) as team_id,
-        max(to_agent_id) over (partition by ticket_id, agent_spell) as agent_id,
-        max(to_priority) over (partition by ticket_id, priority_spell) as priority,
-        max(nullif(to_team_id, 'none')) over (partition by ticket_id, known_team_spell) as known_team_id,
-        max(nullif(to_agent_id, 'none')) over (partition by ticket_id, known_agent_spell) as known_agent_id
+        -- a value holds until the next one is set: of the places with a value the last, and what was set there
+        {%- for value, name in {
+            'to_status': 'status', 'to_team_id': 'team_id', 'to_agent_id': 'agent_id', 'to_priority': 'priority',
+            "nullif(to_team_id, 'none')": 'known_team_id', "nullif(to_agent_id, 'none')": 'known_agent_id',
+        }.items() %}
+        substring(max(place || {{ value }}) over running, 21) as {{ name }},
+        {%- endfor %}
+        occurred_at
 
     from events
+
+    window running as (
+        partition by ticket_id order by sequence
+        rows between unbounded preceding and current row
+    )
 
 ),
 
