@@ -146,7 +146,34 @@ SUITES = {
             "Nothing is counted below zero",
             "tickets_created", "tickets_solved", "first_replies", "first_reply_seconds", "first_resolutions",
             "first_resolution_seconds", "full_resolutions", "full_resolution_seconds", "reopened_tickets",
-            "one_touch_tickets", "reassignments",
+            "one_touch_tickets", "reassignments", "unreplied_tickets", "reply_turns", "reply_seconds", "next_replies",
+            "next_reply_seconds", "next_reply_business_seconds", "first_reply_business_seconds",
+            "first_resolution_business_seconds", "full_resolution_business_seconds", "requester_wait_seconds",
+            "requester_wait_business_seconds", "agent_wait_seconds", "agent_wait_business_seconds", "group_hops",
+            "repliers",
+        ),
+        rows(
+            "Every solved ticket is in exactly one of the classes that reopens are counted by",
+            "reopen_recorded = reopen_none + reopen_solved_again + reopen_still_open + reopen_uncounted_solved_again"
+            " + reopen_uncounted_still_open and reopened_tickets = reopen_solved_again + reopen_still_open",
+            "reopen_recorded", "reopened_tickets", "reopen_none", "reopen_solved_again", "reopen_still_open",
+        ),
+        rows(
+            "Every solved ticket is in exactly one of the classes that one touch is counted by",
+            "touch_recorded = touch_none + touch_none_dialogue + touch_one + touch_one_dialogue + touch_one_open"
+            " + touch_one_open_dialogue + touch_several + touch_several_dialogue + touch_one_untold"
+            " + touch_other_untold and one_touch_tickets = touch_one + touch_one_dialogue + touch_one_open"
+            " + touch_one_open_dialogue + touch_one_untold",
+            "touch_recorded", "one_touch_tickets",
+        ),
+        rows(
+            "Business time is a part of calendar time, and so is waiting",
+            "first_reply_business_seconds <= first_reply_seconds and next_reply_business_seconds <= next_reply_seconds"
+            " and first_resolution_business_seconds <= first_resolution_seconds"
+            " and full_resolution_business_seconds <= full_resolution_seconds"
+            " and requester_wait_business_seconds <= requester_wait_seconds"
+            " and agent_wait_business_seconds <= agent_wait_seconds",
+            "first_reply_seconds", "first_reply_business_seconds", "requester_wait_seconds",
         ),
         rows(
             "Tickets reopened or solved at one touch are solved tickets",
@@ -157,6 +184,9 @@ SUITES = {
         squares("First resolutions", "first_resolution_seconds", "first_resolution_squares", "first_resolutions"),
         squares("Full resolutions", "full_resolution_seconds", "full_resolution_squares", "full_resolutions"),
         squares("Reassignments", "reassignments", "reassignments_squares", "reassignment_recorded"),
+        squares("Next replies", "next_reply_seconds", "next_reply_squares", "next_replies"),
+        squares("Requester waits", "requester_wait_seconds", "requester_wait_squares", "requester_waits"),
+        squares("Agent waits", "agent_wait_seconds", "agent_wait_squares", "agent_waits"),
         nothing(
             "No source solves more tickets than were ever created",
             "select source, sum(tickets_created) as created, sum(tickets_solved) as solved from {table}"

@@ -72,6 +72,21 @@ def parts(
         "one_touch_tickets": offered // 2, "reassignment_recorded": offered, "reassignments": offered // 3,
         "reassignments_squares": offered // 2,
     }  # fmt: skip
+    timed = {  # how many, and the seconds of each
+        ("first_replies_business", "first_reply_business"): 4_000, ("next_replies", "next_reply"): 8_000,
+        ("next_replies_business", "next_reply_business"): 3_000, ("reply_turns", "reply"): 9_000,
+        ("requester_waits", "requester_wait"): 50_000, ("requester_waits_business", "requester_wait_business"): 20_000,
+        ("agent_waits", "agent_wait"): 30_000, ("agent_waits_business", "agent_wait_business"): 10_000,
+        ("first_resolutions_business", "first_resolution_business"): 30_000,
+        ("full_resolutions_business", "full_resolution_business"): 32_000,
+    }  # fmt: skip
+    for (many, name), seconds in timed.items():
+        tickets |= {many: offered, f"{name}_seconds": seconds * offered, f"{name}_squares": 2 * seconds**2 * offered}
+    tickets |= {
+        "unreplied_tickets": offered // 50, "reopens": offered // 20, "reopens_squares": offered // 20,
+        "group_hop_recorded": offered, "group_hops": offered // 4, "group_hops_squares": offered // 3,
+        "repliers_recorded": offered, "repliers": offered + offered // 5, "repliers_squares": 2 * offered,
+    }  # fmt: skip
     satisfaction = {
         **dims, "survey_id": "s", "segment": "none", "csat_responses": answers, "csat_positive": positive,
         "csat_score": positive + 0.25 * (answers - positive),

@@ -1,8 +1,8 @@
 """A small service centre whose every KPI can be worked out on paper, as the rows its systems would have left in raw.
 
 Reporting zone Asia/Shanghai (UTC+8), as of 2026-04-01 00:00 there; open on weekdays 9:00 to 18:00 but for an hour at
-noon, 1:00 to 4:00 and 5:00 to 10:00 UTC. The second of March is a Monday. All times below are UTC. What each row is for stands
-beside it; what the KPIs must be stands in test_kpis_by_hand.py.
+noon, 1:00 to 4:00 and 5:00 to 10:00 UTC. The second of March is a Monday. All times below are UTC. What each row is for
+stands beside it; what the KPIs must be stands in test_kpis_by_hand.py.
 """
 
 from __future__ import annotations

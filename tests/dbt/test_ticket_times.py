@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import psycopg
@@ -241,7 +242,7 @@ def business(ticket: Ticket, start: int, end: int) -> int:
     edges = [(BEGIN, 1), *sorted(changes.items()), (END, 0)]
     return sum(
         OPEN[schedule].between(max(start, since), min(end, until))
-        for (since, schedule), (until, _) in zip(edges, edges[1:], strict=False)
+        for (since, schedule), (until, _) in pairwise(edges)
         if max(start, since) < min(end, until)
     )
 
@@ -405,9 +406,9 @@ def test_every_spell_of_a_status_is_there_and_as_long_as_it_was(built: Settings,
     for row in sorted(asked(built, "fct_ticket_status_intervals"), key=lambda row: row["sequence"]):
         rows.setdefault(row["ticket_id"], []).append(row)
     for ticket in tickets:
+        columns = ("status", "started_at", "ended_at", "is_before_first_solve", "is_running", "duration_seconds")
         spells = [
-            (row["status"], row["started_at"], row["ended_at"], row["is_before_first_solve"], row["is_running"])
-            + (row["duration_seconds"], row["duration_business_seconds"])
+            (*(row[name] for name in columns), row["duration_business_seconds"])
             for row in rows.get(f"zendesk-{ticket.number}", [])
         ]
         assert spells == [
@@ -471,7 +472,7 @@ def test_edge_cases_worked_out_on_paper(
     assert {name: row[name] for name in expected} == expected
 
 
-# --- what fivetran/dbt_zendesk gets wrong, and what we say (docs/decisions.md) ------------------------------------------
+# --- what fivetran/dbt_zendesk gets wrong, and what we say (docs/decisions.md) ----------------------------------------
 
 
 def test_a_reopen_that_is_not_solved_again_counts(built: Settings) -> None:
@@ -499,6 +500,20 @@ def test_work_outside_hours_is_no_business_time(found: dict[str, dict[str, Any]]
     ]
     assert len(outside) > 3
     assert {found[f"zendesk-{ticket.number}"]["agent_work_business_seconds"] for ticket in outside} == {0}
+
+
+def test_a_reply_outside_hours_took_no_business_time_and_is_there(
+    built: Settings, found: dict[str, dict[str, Any]]
+) -> None:
+    """Its promises have no row where not one minute was open between the promise and its end."""
+    at_night = [
+        ticket
+        for ticket, row in found.items()
+        if row["first_reply_seconds"] and row["first_reply_business_seconds"] == 0
+    ]
+    assert at_night
+    told_minutes = minutes(built)
+    assert {told_minutes[ticket]["first_reply_time_business_minutes"] for ticket in at_night} == {Decimal(0)}
 
 
 def test_seconds_elapsed_rather_than_minute_boundaries(built: Settings) -> None:

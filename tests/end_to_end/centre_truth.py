@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from kefu.simulator.zendesk import HOLIDAYS, LONG_SCHEDULE, SCHEDULE
+from tests.dbt.business_oracle import OpenTime, Version
 from tests.end_to_end import sla_truth
 from tests.end_to_end.centre_credits import call_shares, ticket_shares
 from tests.end_to_end.independent import CLOCKS, Facts, frame
@@ -28,7 +31,8 @@ def facts(truth: dict[str, list[Row]], zone: str, as_of: datetime, account: Path
     def day(text: str) -> date:
         return _instant(text).astimezone(local).date()
 
-    tickets = [_life(ticket) for ticket in truth["tickets"] if not ticket["excluded"]]
+    hours = _hours(zone, as_of)
+    tickets = [_life(ticket, hours) for ticket in truth["tickets"] if not ticket["excluded"]]
     last_change = max(
         day(entry["at"]) for ticket in truth["tickets"] for entry in (*ticket["statuses"], *ticket["comments"])
     )
@@ -51,8 +55,15 @@ def facts(truth: dict[str, list[Row]], zone: str, as_of: datetime, account: Path
         ),
         legs=frame(_legs(truth["calls"], day), ("date", "source", "channel", "queue", "team", "talk", "hold", "wrap")),
         created=frame(
-            ({**_dims(life, life["first_team"]), "date": day(life["created_at"])} for life in tickets),
-            ("date", "source", "channel", "team", "priority"),
+            (
+                {
+                    **_dims(life, life["first_team"]),
+                    "date": day(life["created_at"]),
+                    "unreplied": not life["replied_at"] and life["created_by"] != "agent",
+                }
+                for life in tickets
+            ),
+            ("date", "source", "channel", "team", "priority", "unreplied"),
         ),
         replied=frame(
             (
@@ -60,11 +71,12 @@ def facts(truth: dict[str, list[Row]], zone: str, as_of: datetime, account: Path
                     **_dims(life, life["reply_team"]),
                     "date": day(life["replied_at"]),
                     "seconds": _seconds(life["created_at"], life["replied_at"]),
+                    "business": life["business"](life["created_at"], life["replied_at"]),
                 }
                 for life in tickets
                 if life["replied_at"] and life["created_by"] != "agent"
             ),
-            ("date", "source", "channel", "team", "priority", "seconds"),
+            ("date", "source", "channel", "team", "priority", "seconds", "business"),
         ),
         solved=frame(
             (
@@ -72,14 +84,32 @@ def facts(truth: dict[str, list[Row]], zone: str, as_of: datetime, account: Path
                     **_dims(life, life["solve_team"]),
                     "date": day(life["solved_at"]),
                     "seconds": _seconds(life["created_at"], life["solved_at"]),
+                    "business": life["business"](life["created_at"], life["solved_at"]),
                     "reopened": life["reopened"],
                     "one_touch": life["replies"] == 1,
                     "reassignments": life["moves"],
+                    "reopens": life["reopens"],
+                    "group_hops": life["hops"],
+                    "repliers": len(life["repliers"]),
                 }
                 for life in tickets
                 if life["solved_at"]
             ),
-            ("date", "source", "channel", "team", "priority", "seconds", "reopened", "one_touch", "reassignments"),
+            (
+                "date",
+                "source",
+                "channel",
+                "team",
+                "priority",
+                "seconds",
+                "business",
+                "reopened",
+                "one_touch",
+                "reassignments",
+                "reopens",
+                "group_hops",
+                "repliers",
+            ),
         ),
         resolved=frame(
             (
@@ -87,11 +117,40 @@ def facts(truth: dict[str, list[Row]], zone: str, as_of: datetime, account: Path
                     **_dims(life, life["last_solve_team"]),
                     "date": day(life["last_solved_at"]),
                     "seconds": _seconds(life["created_at"], life["last_solved_at"]),
+                    "business": life["business"](life["created_at"], life["last_solved_at"]),
+                    **_waits(life),
                 }
                 for life in tickets
                 if life["last_solved_at"]
             ),
-            ("date", "source", "channel", "team", "priority", "seconds"),
+            (
+                "date",
+                "source",
+                "channel",
+                "team",
+                "priority",
+                "seconds",
+                "business",
+                "requester_wait",
+                "requester_wait_business",
+                "agent_wait",
+                "agent_wait_business",
+            ),
+        ),
+        turns=frame(
+            (
+                {
+                    **_dims(life, turn["team"]),
+                    "priority": turn["priority"] or "normal",
+                    "date": day(turn["at"]),
+                    "seconds": _seconds(turn["since"], turn["at"]),
+                    "business": life["business"](turn["since"], turn["at"]),
+                    "first": turn["first"] and life["created_by"] != "agent",
+                }
+                for life in tickets
+                for turn in life["turns"]
+            ),
+            ("date", "source", "channel", "team", "priority", "seconds", "business", "first"),
         ),
         piles=frame(_piles(tickets, day, last_change), ("date", "source", "channel", "team", "priority", "open")),
         answers=frame(
@@ -150,7 +209,50 @@ def _dims(life: Row, team: str | None) -> Row:
     return {"source": "zendesk", "channel": life["channel"], "team": team or "none", "priority": life["priority"]}
 
 
-def _life(ticket: Row) -> Row:
+def _hours(zone: str, as_of: datetime) -> dict[int, OpenTime]:
+    """When each schedule is open: with a break for lunch, and round the day without holidays."""
+    office = dict.fromkeys(range(1, 6), ((540, 720), (780, 1080))) | dict.fromkeys((6, 7), ((600, 1020),))
+    closed = tuple(
+        (first + timedelta(days=n), (0, 1440))
+        for year in (as_of.year, as_of.year + 1)
+        for first, last in ((date(year, *begin), date(year, *end)) for _, begin, end in HOLIDAYS)
+        for n in range((last - first).days + 1)
+    )
+    begin, end = int((as_of - timedelta(days=400)).timestamp()), int((as_of + timedelta(days=30)).timestamp())
+    return {
+        SCHEDULE: OpenTime((Version(0, zone, office, closed),), begin, end),
+        LONG_SCHEDULE: OpenTime((Version(0, zone, dict.fromkeys(range(1, 8), ((480, 1320),))),), begin, end),
+    }
+
+
+def _business(ticket: Row, hours: dict[int, OpenTime]) -> Callable[[str, str], int]:
+    """Open seconds between two instants of a ticket, under whatever schedule it had."""
+    since = [int(_instant(entry["at"]).timestamp()) for entry in ticket["schedules"]]
+    spells = list(zip([0, *since[1:]], [*since[1:], 2**40], (e["value"] for e in ticket["schedules"]), strict=True))
+
+    def between(start: str, end: str) -> int:
+        a, b = (int(_instant(text).timestamp()) for text in (start, end))
+        return sum(
+            hours[schedule].between(max(a, begin), min(b, until))
+            for begin, until, schedule in spells
+            if max(a, begin) < min(b, until)
+        )
+
+    return between
+
+
+def _waits(life: Row) -> Row:
+    """How long the customer waited for us, and we for the customer, until it was solved for good."""
+    found = dict.fromkeys(("requester_wait", "requester_wait_business", "agent_wait", "agent_wait_business"), 0)
+    for (begin, status, *_), (end, *_) in itertools.pairwise(life["states"]):
+        if status not in (*SOLVED, "deleted"):
+            name = "agent_wait" if status == "pending" else "requester_wait"
+            found[name] += _seconds(begin, end)
+            found[f"{name}_business"] += life["business"](begin, end)
+    return found
+
+
+def _life(ticket: Row, hours: dict[int, OpenTime]) -> Row:
     """Walk through the updates of a ticket once, in order."""
     updates: dict[int, Row] = {}
     for name in ("statuses", "teams", "agents", "priorities", "comments"):
@@ -161,8 +263,10 @@ def _life(ticket: Row) -> Row:
     life: Row = {
         "channel": ticket["channel"], "created_at": ticket["created_at"], "created_by": ticket["created_by"],
         "first_team": None, "replied_at": None, "reply_team": None, "solved_at": None, "solve_team": None,
-        "last_solved_at": None, "last_solve_team": None, "replies": 0, "moves": 0, "states": [],
+        "last_solved_at": None, "last_solve_team": None, "replies": 0, "moves": 0, "hops": 0, "states": [],
+        "turns": [], "repliers": set(), "business": _business(ticket, hours),
     }  # fmt: skip
+    asked: str | None = None
     solves: list[tuple[int, str]] = []
     reopens: list[tuple[int, str, str]] = []
     replies: list[int] = []
@@ -177,6 +281,7 @@ def _life(ticket: Row) -> Row:
         if "teams" in update:
             team = update["teams"]["value"]
             moved |= bool(team and known_team and team != known_team)
+            life["hops"] += bool(team and known_team and team != known_team)
             known_team = team or known_team
             life["first_team"] = life["first_team"] or team
         if "agents" in update:
@@ -185,7 +290,14 @@ def _life(ticket: Row) -> Row:
             known_agent = agent or known_agent
         life["moves"] += moved
         comment = update.get("comments")
+        if comment and comment["public"] and comment["by"]["kind"] == "customer":
+            asked = asked or update["at"]
         if comment and comment["public"] and comment["by"]["kind"] == "agent" and n > 1:
+            if asked:
+                turn = {"since": asked, "at": update["at"], "team": team, "priority": priority, "first": not replies}
+                life["turns"].append(turn)
+            asked = None
+            life["repliers"].add(str(comment["by"]))
             replies.append(n)
             if not life["replied_at"]:
                 life["replied_at"], life["reply_team"] = update["at"], team
@@ -201,6 +313,7 @@ def _life(ticket: Row) -> Row:
         life["last_solved_at"] = None
     life["priority"] = ticket["priority"] or "normal"
     life["replies"] = len(replies)
+    life["reopens"] = sum(not _is_thanks(n, at, solves, replies) for n, at, _ in reopens)
     life["reopened"] = any(
         _seconds(undone, at) <= 14 * 86400 and not _is_thanks(n, at, solves, replies) for n, at, undone in reopens
     )

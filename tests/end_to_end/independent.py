@@ -27,8 +27,9 @@ class Facts:
 
     contacts: source channel queue team answered abandoned wait [s] transferred (None: not recorded); offered ones only
     legs: source channel queue team talk [s] hold [s] wrap [s] (None: not measured)
-    created, replied, solved, resolved: source channel team priority seconds; solved also reopened, one_touch,
-        reassignments (None: not recorded)
+    created, replied, solved, resolved, turns: source channel team priority (None: not recorded or unknown);
+        created also unreplied; the others seconds, business [s]; solved also reopened, one_touch, reassignments,
+        reopens, group_hops, repliers; resolved requester_wait, agent_wait [s], each also _business; turns first
     piles: source channel team priority open, one row a day and combination (end of day)
     answers: source channel team survey segment metric (csat, nps, ces) box score group; one row a team that has a
         share of the answer, with its weight
@@ -43,6 +44,7 @@ class Facts:
     replied: pd.DataFrame
     solved: pd.DataFrame
     resolved: pd.DataFrame
+    turns: pd.DataFrame
     piles: pd.DataFrame
     answers: pd.DataFrame
     ratings: pd.DataFrame
@@ -171,6 +173,20 @@ KPIS: dict[str, tuple[str, Formula]] = {
     "reopen_rate": ("solved", lambda f: share(f.reopened == True, f.reopened.notna())),  # noqa: E712
     "one_touch_rate": ("solved", lambda f: share(f.one_touch == True, f.one_touch.notna())),  # noqa: E712
     "reassignments": ("solved", lambda f: mean(f.reassignments)),
+    "unreplied_tickets": ("created", lambda f: count(f[f.unreplied == True])),  # noqa: E712
+    "first_reply_time_business": ("replied", lambda f: mean(f.business)),
+    "next_reply_time": ("turns", lambda f: mean(f.seconds[f["first"] == False])),  # noqa: E712
+    "next_reply_time_business": ("turns", lambda f: mean(f.business[f["first"] == False])),  # noqa: E712
+    "reply_time": ("turns", lambda f: mean(f.seconds)),
+    "requester_wait_time": ("resolved", lambda f: mean(f.requester_wait)),
+    "requester_wait_time_business": ("resolved", lambda f: mean(f.requester_wait_business)),
+    "agent_wait_time": ("resolved", lambda f: mean(f.agent_wait)),
+    "agent_wait_time_business": ("resolved", lambda f: mean(f.agent_wait_business)),
+    "first_resolution_time_business": ("solved", lambda f: mean(f.business)),
+    "full_resolution_time_business": ("resolved", lambda f: mean(f.business)),
+    "reopens_per_ticket": ("solved", lambda f: mean(f.reopens)),
+    "group_hops_per_ticket": ("solved", lambda f: mean(f.group_hops)),
+    "agents_per_ticket": ("solved", lambda f: mean(f.repliers)),
     "backlog": ("piles", lambda f: _last_day(f)),
     "sla_attainment": ("clocks", lambda f: share(f.is_met, f.is_met.notna())),
     "sla_time_over": ("clocks", lambda f: mean(f.over)),

@@ -35,10 +35,13 @@ EMPTY: dict[str, tuple[str, ...]] = {
     "contacts": ("date", "source", "channel", "queue", "team", "offered", "answered", "abandoned", "wait", "short",
                  "transferred"),
     "legs": ("date", "source", "channel", "queue", "team", "talk", "hold", "wrap"),
-    "created": ("date", "source", "channel", "team", "priority"),
-    "replied": ("date", "source", "channel", "team", "priority", "seconds"),
-    "solved": ("date", "source", "channel", "team", "priority", "seconds", "reopened", "one_touch", "reassignments"),
-    "resolved": ("date", "source", "channel", "team", "priority", "seconds"),
+    "created": ("date", "source", "channel", "team", "priority", "unreplied"),
+    "replied": ("date", "source", "channel", "team", "priority", "seconds", "business"),
+    "solved": ("date", "source", "channel", "team", "priority", "seconds", "business", "reopened", "one_touch",
+               "reassignments", "reopens", "group_hops", "repliers"),
+    "resolved": ("date", "source", "channel", "team", "priority", "seconds", "business", "requester_wait",
+                 "requester_wait_business", "agent_wait", "agent_wait_business"),
+    "turns": ("date", "source", "channel", "team", "priority", "seconds", "business", "first"),
     "piles": ("date", "source", "channel", "team", "priority", "open"),
     "answers": ("date", "source", "channel", "team", "segment", "metric", "box", "score", "group", "weight"),
     "ratings": ("date", "source", "channel", "team", "segment", "recovered", "weight"),
@@ -172,7 +175,8 @@ def incidents(path: Path) -> Facts:
                     "date": life[moment].date(), "source": "incidents", "channel": life["channel"], "team": life[team],
                     "priority": life["priority"], "reopened": life["reopened"], "one_touch": None,
                     "seconds": int((life[moment] - life["created_at"]).total_seconds()),
-                    "reassignments": life["moves"],
+                    "reassignments": life["moves"], "reopens": life["reopens"], "group_hops": life["hops"],
+                    "requester_wait": life["requester_wait"], "agent_wait": life["agent_wait"],
                 }  # fmt: skip
 
     return only(
@@ -190,16 +194,22 @@ def _incident(events: pd.DataFrame) -> dict[str, Any]:
     life: dict[str, Any] = {
         "created_at": rows[0]["opened"], "channel": WAYS.get(rows[-1]["contact_type"], "other"),
         "first_team": None, "solved_at": None, "solve_team": None, "last_solved_at": None, "last_solve_team": None,
-        "moves": 0, "reopened": False, "states": [],
+        "moves": 0, "reopened": False, "states": [], "hops": 0, "reopens": 0, "requester_wait": 0, "agent_wait": 0,
     }  # fmt: skip
     undone = None
     thanked: list[tuple[Any, Any]] = []
     for row in rows:
+        if life["states"]:
+            begin, was, *_ = life["states"][-1]
+            if was not in SOLVED:
+                took = int((row["at"] - begin).total_seconds())
+                life["agent_wait" if was == "pending" else "requester_wait"] += took
         status = STATES[row["incident_state"]]
         new_team, new_agent = (
             None if row[name] == "?" else f"incidents-{row[name]}" for name in ("assignment_group", "assigned_to")
         )
         moved = bool(new_team and known_team and new_team != known_team and new_team != team)
+        life["hops"] += moved
         moved |= bool(new_agent and known_agent and new_agent != known_agent and new_agent != agent)
         team, agent = new_team, new_agent
         known_team, known_agent = team or known_team, agent or known_agent
@@ -213,12 +223,14 @@ def _incident(events: pd.DataFrame) -> dict[str, Any]:
             undone = row["at"]
             # No replies are recorded: solved again within 24 hours was a mere thank-you.
             thanked = [(at, since) for at, since in thanked if row["at"] - at > timedelta(hours=24)]
+            life["reopens"] += len(thanked)
             life["reopened"] |= any(at - since <= timedelta(days=14) for at, since in thanked)
             thanked = []
         if before and not now:
             thanked.append((row["at"], undone))
         before = now
         life["states"].append((row["at"], status, team, row["priority"].split(" - ")[1].lower()))
+    life["reopens"] += len(thanked)
     life["reopened"] |= any(at - since <= timedelta(days=14) for at, since in thanked)
     if status not in SOLVED:
         life["last_solved_at"] = None
