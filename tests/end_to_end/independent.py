@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -27,6 +27,8 @@ class Facts:
     piles: source channel team priority open, one row a day and combination (end of day)
     answers: source channel team survey segment metric (csat, nps) positive score group
     invitations: source channel team survey segment answered; delivered ones only
+    issues: source channel team queue contacts channels due resolved final fcr
+    linkable: source channel team queue linked, one row a contact of a customer
     """
 
     contacts: pd.DataFrame
@@ -38,6 +40,8 @@ class Facts:
     piles: pd.DataFrame
     answers: pd.DataFrame
     invitations: pd.DataFrame
+    issues: pd.DataFrame = field(default_factory=pd.DataFrame)
+    linkable: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ def count(frame: Group) -> Answer:
 
 
 def share(numerator: pd.Series, denominator: pd.Series) -> Answer:
-    """A share with its Wilson interval; both are boolean series."""
+    """A share with its Wilson interval; both are boolean series, or counts."""
     x, n = int(numerator.sum()), int(denominator.sum())
     if n == 0:
         return Answer(None, x, 0, None, None)
@@ -132,6 +136,12 @@ KPIS: dict[str, tuple[str, Formula]] = {
     "one_touch_rate": ("solved", lambda f: share(f.one_touch == True, f.one_touch.notna())),  # noqa: E712
     "reassignments": ("solved", lambda f: mean(f.reassignments)),
     "backlog": ("piles", lambda f: _last_day(f)),
+    "first_contact_resolution": ("issues", lambda f: share(f.fcr & f.final, f.resolved & f.final)),
+    "repeat_contact_rate": ("issues", lambda f: share(f.contacts - 1, f.contacts)),
+    "contacts_per_issue": ("issues", lambda f: mean(f.contacts)),
+    "resolution_rate": ("issues", lambda f: share(f.resolved & f.due, f.due)),
+    "channel_switch_rate": ("issues", lambda f: share(f.channels > 1, f.channels > 0)),
+    "customer_link_rate": ("linkable", lambda f: share(f.linked, f.linked | True)),
     "csat": ("answers", lambda f: share(f.positive[f.metric == "csat"], f.metric == "csat")),
     "csat_mean": ("answers", lambda f: mean(f.score[f.metric == "csat"])),
     "nps": ("answers", lambda f: nps(f.group[f.metric == "nps"])),

@@ -4,8 +4,8 @@
 -- depends_on: {{ ref('canonical_survey_responses') }}
 {{ config(post_hook=["{{ kf_announce_shown_identities() }}"]) }}
 -- E20: who an identity tells, and from when to when. Everything hangs on the strongest identity shown with it: customer
--- number, else e-mail, else phone, else the account itself. E-mails are settled first, then phones, then accounts: three
--- steps, however many identities there are. One that several people show at once tells nobody.
+-- number, else e-mail, else phone, else the account itself. E-mails are settled first, then phones, then accounts:
+-- three steps, however many identities there are. One that several people show at once tells nobody.
 {%- set steps = {'email': [], 'phone': ['email'], 'account': ['email', 'phone']} %}
 with
 
@@ -42,11 +42,17 @@ listed as (
 
 touched as (
 
-    select account_id from versions where account_id in (select listed.id from listed)
+    select account_id
+    from versions
+    where account_id in (select listed.id from listed)
     union
-    select account_id from versions where email_id in (select listed.id from listed)
+    select account_id
+    from versions
+    where email_id in (select listed.id from listed)
     union
-    select account_id from versions where phone_id in (select listed.id from listed)
+    select account_id
+    from versions
+    where phone_id in (select listed.id from listed)
 
 ),
 
@@ -54,10 +60,10 @@ near as (
 
     select account_id from touched
     union
-    select others.account_id
+    select beside.account_id
     from touched
     inner join versions on touched.account_id = versions.account_id
-    inner join versions as others on versions.phone_id = others.phone_id
+    inner join versions as beside on versions.phone_id = beside.phone_id
 
 ),
 
@@ -65,10 +71,10 @@ nearer as (
 
     select account_id from near
     union
-    select others.account_id
+    select beside.account_id
     from near
     inner join versions on near.account_id = versions.account_id
-    inner join versions as others on versions.email_id = others.email_id
+    inner join versions as beside on versions.email_id = beside.email_id
 
 ),
 
@@ -79,14 +85,15 @@ needed as (
 
 ),
 {%- endif %}
-
-{% for kind, before in steps.items() -%}
+{% for kind, before in steps.items() %}
 {{ kind }}_claims as (
 
     select
         versions.{{ kind }}_id as identity_id,
         {%- if kind == 'email' %}
-        case when build.email_confidence >= build.customer_match_confidence then versions.reference_id end as customer_id,
+        case
+            when build.email_confidence >= build.customer_match_confidence then versions.reference_id
+        end as customer_id,
         build.email_confidence as confidence,
         versions.valid_from_at,
         versions.valid_to_at
@@ -96,7 +103,8 @@ needed as (
                 then versions.reference_id
             when
                 versions.reference_id is null and versions.email_id is not null
-                and build.phone_confidence * coalesce(nullif(emails.confidence, 0), 1) >= build.customer_match_confidence
+                and build.phone_confidence * coalesce(nullif(emails.confidence, 0), 1)
+                >= build.customer_match_confidence
                 -- an e-mail of several people leaves the account on its own
                 then coalesce(emails.customer_id, versions.account_id)
         end as customer_id,
@@ -218,8 +226,7 @@ needed as (
     group by pieces.identity_id, pieces.valid_from_at, pieces.valid_to_at
 
 ),
-
-{% endfor -%}
+{% endfor %}
 stacked as (
 
     {% for kind in steps %}
