@@ -124,6 +124,11 @@ SUITES = {
         ),
         kept("No delivery loses events", DELIVERED),
     ],
+    "customers": [
+        key("A customer is one thing at an instant", "customer", "valid_from"),
+        present("Every row names its customer, and since when it holds", "customer", "valid_from"),
+        kept("No delivery loses customers", DELIVERED),
+    ],
     "survey_invitations": [
         key("Every invitation has an id, and no id comes twice", "invitation_id"),
         rows(

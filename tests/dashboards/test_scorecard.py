@@ -26,6 +26,7 @@ TABLES = (
     "kpi_tickets_daily",
     "kpi_backlog_daily",
     "kpi_sla_daily",
+    "kpi_issues_daily",
     "kpi_satisfaction_daily",
 )
 DIRECTOR = ("service_level", "abandon_rate", "csat", "nps", "first_reply_time", "backlog")
@@ -94,6 +95,15 @@ def parts(
         "nps_responses": answers, "nps_promoters": answers // 2, "nps_detractors": answers // 5,
         "invitations_delivered": 5 * answers, "invitations_answered": answers,
     }  # fmt: skip
+    issues = {
+        **dims, "queue_id": "q", "issues": offered, "contacts": offered + offered // 5,
+        "contacts_squares": offered + 3 * (offered // 5), "repeat_contacts": offered // 5,
+        "switched_issues": offered // 20, "due_issues": offered, "resolved_issues": offered - offered // 10,
+        "fcr_issues": offered - offered // 10, "fcr_met": offered - offered // 4,
+        "fcr_met_in_seven_days": offered - offered // 4, "fcr_met_by_contacts": offered - offered // 4,
+        "fcr_live_issues": offered // 2, "fcr_live_met": offered // 3, "provisional_issues": offered // 10,
+        "linkable_contacts": 2 * offered, "linked_contacts": offered + offered // 5,
+    }  # fmt: skip
     stock = [
         ("kpi_backlog_daily", {**dims, "service_date": when, "priority": "normal", "open_tickets": number})
         for when, number in ((day, 7 * backlog), (monday + timedelta(days=6), backlog))
@@ -102,6 +112,7 @@ def parts(
         ("kpi_telephony_hourly", telephony),
         ("kpi_tickets_daily", tickets),
         ("kpi_satisfaction_daily", satisfaction),
+        ("kpi_issues_daily", issues),
         *stock,
     ]
 

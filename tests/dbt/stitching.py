@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import permutations
 
 Identity = tuple[str, str]
 PHONE_DIGITS = 10
@@ -207,14 +208,12 @@ def issues(contacts: Iterable[Contact], window: tuple[int, int] = (7, 14), minim
             key = parent[key]
         return key
 
-    for one in keys:
-        for other in keys:
-            if (
-                one != other
-                and one[0] == other[0]
-                and _near(groups[one], groups[other], known, one, other, window, minimum)
-            ):
-                parent[find(one)] = find(other)
+    by_customer: dict[Identity, list[tuple[Identity, str]]] = {}
+    for key in keys:
+        by_customer.setdefault(key[0], []).append(key)
+    for one, other in (pair for theirs in by_customer.values() for pair in permutations(theirs, 2)):
+        if _near(groups[one], groups[other], known, one, other, window, minimum):
+            parent[find(one)] = find(other)
     joined: dict[tuple[Identity, str], list[Contact]] = {}
     for key in keys:
         joined.setdefault(find(key), []).extend(groups[key])

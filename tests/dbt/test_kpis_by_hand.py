@@ -399,7 +399,7 @@ def test_no_plain_customer_leaves_raw(told: Told) -> None:
         customers = [row[0] for row in connection.execute("select customer_id from marts.fct_contacts")]
     known = {customer for customer in customers if customer}
     assert len(known) == 9
-    assert all(re.fullmatch("[0-9a-f]{32}", customer) for customer in known)
+    assert all(re.fullmatch("(account|reference|email|phone)-[0-9a-f]{32}", customer) for customer in known)
 
 
 # --- MetricFlow ------------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from kefu.simulator.zendesk import HOLIDAYS, LONG_SCHEDULE, SCHEDULE
 from tests.dbt.business_oracle import OpenTime, Version
+from tests.dbt.stitching import Contact, issues
 from tests.end_to_end import sla_truth
 from tests.end_to_end.centre_credits import call_shares, ticket_shares
 from tests.end_to_end.independent import CLOCKS, Facts, frame
@@ -161,7 +162,94 @@ def facts(truth: dict[str, list[Row]], zone: str, as_of: datetime, account: Path
             _invitations(truth, day), ("date", "source", "channel", "team", "sent", "delivered", "answered")
         ),
         clocks=frame(sla_truth.clocks(truth, account, as_of, day), CLOCKS),
+        issues=frame(issue_rows(contacts(truth), day, as_of), (*ISSUE_DIMENSIONS, *ISSUE_FACTS)),
+        linkable=frame(
+            (
+                {**of_contact(contact, day), "linked": contact.customer is not None}
+                for contact in contacts(truth)
+                if contact.is_contact
+            ),
+            (*ISSUE_DIMENSIONS, "linked"),
+        ),
     )
+
+
+def contacts(truth: dict[str, list[Row]]) -> list[Contact]:
+    """Calls and tickets as the systems show them: a caller is known by the number of somebody who has a ticket."""
+    known = {ticket["customer"] for ticket in truth["tickets"]}
+    made: dict[str, Contact] = {}
+    for call in truth["calls"]:
+        name = f"call-asterisk-{call['call_id']}"
+        who = ("reference", call["customer"]) if call["customer"] in known else ("phone", call["phone"])
+        made[name] = Contact(
+            name,
+            who,
+            0.8,
+            call["team"],
+            "voice",
+            _instant(call["entered_at"]),
+            _instant(call["ended_at"]),
+            "asterisk",
+            f"asterisk-{call['first_queue']}",
+            is_human=call["outcome"] == "answered",
+            transferred=call["transferred"],
+        )
+    for ticket in truth["tickets"]:
+        if ticket["excluded"] not in (None, "merged"):
+            continue
+        life = _life(ticket)
+        solved = life["last_solved_at"]
+        name = f"ticket-zendesk-{ticket['ticket_id']}"
+        made[name] = Contact(
+            name,
+            ("reference", ticket["customer"]),
+            1.0,
+            ticket["team"] or "none",
+            ticket["channel"],
+            _instant(ticket["created_at"]),
+            _instant(solved) if solved else _instant(ticket["created_at"]) if ticket["excluded"] else None,
+            "zendesk",
+            is_contact=ticket["created_by"] != "agent",
+            is_human=life["replies"] > 0,
+            transferred=life["moves"] > 0,
+            reopened=life["reopened"],
+            is_open=not solved and not ticket["excluded"],
+            solved=bool(solved),
+            hangs_on=f"ticket-zendesk-{ticket['follow_up_of']}" if ticket["follow_up_of"] else None,
+        )
+        call = made.get(f"call-asterisk-{ticket['call_id']}")
+        if call is not None and made[name].started - call.started <= timedelta(days=1):
+            call.hangs_on = name
+    return list(made.values())
+
+
+ISSUE_DIMENSIONS = ("date", "source", "channel", "team", "queue")
+ISSUE_FACTS = ("contacts", "channels", "due", "resolved", "final", "fcr")
+
+
+def of_contact(contact: Contact, day: Any) -> Row:
+    """Where a contact is booked."""
+    return {
+        "date": day(contact.started.isoformat()),
+        "source": contact.source,
+        "channel": contact.channel,
+        "team": contact.team,
+        "queue": contact.queue,
+    }
+
+
+def issue_rows(contacts: list[Contact], day: Any, as_of: datetime) -> Iterator[Row]:
+    """Issues as facts, by the day of their first contact."""
+    for issue in issues(contacts):
+        yield {
+            **of_contact(issue.first, day),
+            "contacts": len(issue.inbound),
+            "channels": len({contact.channel for contact in issue.inbound}),
+            "due": issue.due <= as_of,
+            "resolved": issue.resolved,
+            "final": issue.over is not None and issue.over <= as_of,
+            "fcr": issue.settled(),
+        }
 
 
 def _instant(text: str) -> datetime:

@@ -6,10 +6,9 @@ Definitions are those of docs/kpis.md, written down again on purpose.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -36,6 +35,8 @@ class Facts:
     ratings: source channel team survey segment recovered weight; bad ones only, those that do not count too
     invitations: source channel team survey segment sent delivered answered
     clocks: source channel team priority policy sla_metric is_met over [s, None if met] is_due is_on_time; decided ones
+    issues: source channel team queue contacts channels due resolved final fcr
+    linkable: source channel team queue linked, one row a contact of a customer
     """
 
     contacts: pd.DataFrame
@@ -49,7 +50,9 @@ class Facts:
     answers: pd.DataFrame
     ratings: pd.DataFrame
     invitations: pd.DataFrame
-    clocks: pd.DataFrame = dataclasses.field(default_factory=lambda: frame((), CLOCKS))
+    clocks: pd.DataFrame = field(default_factory=lambda: frame((), CLOCKS))
+    issues: pd.DataFrame = field(default_factory=pd.DataFrame)
+    linkable: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ def count(frame: Group) -> Answer:
 
 
 def share(numerator: pd.Series, denominator: pd.Series) -> Answer:
-    """A share with its Wilson interval; both are boolean series."""
+    """A share with its Wilson interval; both are boolean series, or counts."""
     x, n = int(numerator.sum()), int(denominator.sum())
     if n == 0:
         return Answer(None, x, 0, None, None)
@@ -188,6 +191,12 @@ KPIS: dict[str, tuple[str, Formula]] = {
     "group_hops_per_ticket": ("solved", lambda f: mean(f.group_hops)),
     "agents_per_ticket": ("solved", lambda f: mean(f.repliers)),
     "backlog": ("piles", lambda f: _last_day(f)),
+    "first_contact_resolution": ("issues", lambda f: share(f.fcr & f.final, f.resolved & f.final)),
+    "repeat_contact_rate": ("issues", lambda f: share(f.contacts - 1, f.contacts)),
+    "contacts_per_issue": ("issues", lambda f: mean(f.contacts)),
+    "resolution_rate": ("issues", lambda f: share(f.resolved & f.due, f.due)),
+    "channel_switch_rate": ("issues", lambda f: share(f.channels > 1, f.channels > 0)),
+    "customer_link_rate": ("linkable", lambda f: share(f.linked, f.linked | True)),
     "sla_attainment": ("clocks", lambda f: share(f.is_met, f.is_met.notna())),
     "sla_time_over": ("clocks", lambda f: mean(f.over)),
     "update_punctuality": ("clocks", lambda f: share(f.is_on_time, f.is_due)),

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 import pytest
 
 from kefu import catalogue, warehouse
 from kefu.settings import Settings, SourceSettings
-from tests.end_to_end.centre_truth import _piles
+from tests.dbt.stitching import Contact
+from tests.end_to_end.centre_truth import ISSUE_DIMENSIONS, ISSUE_FACTS, _piles, issue_rows, of_contact
 from tests.end_to_end.conftest import Centre
 from tests.end_to_end.independent import Facts, answers, frame
 from tests.end_to_end.test_invented_centre import compare
@@ -46,7 +48,10 @@ EMPTY: dict[str, tuple[str, ...]] = {
     "answers": ("date", "source", "channel", "team", "segment", "metric", "box", "score", "group", "weight"),
     "ratings": ("date", "source", "channel", "team", "segment", "recovered", "weight"),
     "invitations": ("date", "source", "channel", "team", "sent", "delivered", "answered"),
+    "issues": (*ISSUE_DIMENSIONS, *ISSUE_FACTS),
+    "linkable": (*ISSUE_DIMENSIONS, "linked"),
 }  # fmt: skip
+AS_OF = datetime(2026, 11, 1, tzinfo=UTC)
 
 
 def only(**frames: Any) -> Facts:
@@ -57,8 +62,6 @@ def only(**frames: Any) -> Facts:
 @pytest.fixture(scope="module", params=list(SETS))
 def loaded(request: pytest.FixtureRequest, shared: Path, new_warehouse: Any) -> Iterator[tuple[str, Centre, Facts]]:
     """One data set in a warehouse of its own, and the facts pandas finds in the file."""
-    from datetime import UTC, datetime
-
     from kefu import pipeline
 
     name = request.param
@@ -69,7 +72,7 @@ def loaded(request: pytest.FixtureRequest, shared: Path, new_warehouse: Any) -> 
         options={"mapping": str(MAPPINGS / f"{mapping}.yml"), "path": str(shared / "data" / file)},
     )
     settings: Settings = new_warehouse(sources={name: source}, reporting_zone=zone, teams=())
-    as_of = datetime(2026, 11, 1, tzinfo=UTC)
+    as_of = AS_OF
     pipeline.extract(settings=settings)
     pipeline.check_raw(settings=settings)
     pipeline.build(settings=settings, as_of=as_of)
@@ -141,7 +144,54 @@ def bank(path: Path) -> Facts:
         )  # fmt: skip
         if call["answered"]:
             legs.append({**dims, "talk": int(call["ser_time"]), "hold": None, "wrap": None})
-    return only(contacts=contacts, legs=legs)
+    return only(contacts=contacts, legs=legs, **_stitched([_bank_contact(call) for call in calls.to_dict("records")]))
+
+
+def _bank_contact(call: dict[str, Any]) -> Contact:
+    """Whoever called and when it was over; clocks more than an hour back have passed midnight."""
+    day = datetime.strptime("19" + call["date"], "%Y%m%d")
+
+    def moment(clock: str) -> datetime:
+        hours, minutes, seconds = map(int, clock.split(":"))
+        return day + timedelta(hours=hours, minutes=minutes, seconds=seconds)
+
+    began = moment(call["vru_entry"])
+    ends = [began, moment(call["vru_exit"])]
+    for start, end, lasted in (("q_start", "q_exit", "q_time"), ("ser_start", "ser_exit", "ser_time")):
+        happened = not (call[start] == "0:00:00" and call[end] == "0:00:00" and call[lasted] == "0")
+        if happened and (start == "q_start" or call["answered"]):
+            ends.append(moment(call[end]))
+    over = max(end + timedelta(days=1) if end < began - timedelta(hours=1) else end for end in ends)
+    zone = ZoneInfo("Asia/Jerusalem")
+    return Contact(
+        f"call-bank-{call['date']}-{call['vru+line']}-{call['call_id']}",
+        None if call["customer_id"] == "0" else ("account", call["customer_id"]),
+        1.0,
+        f"bank-{call['type']}",
+        "voice",
+        began.replace(tzinfo=zone).astimezone(UTC),
+        over.replace(tzinfo=zone).astimezone(UTC),
+        "bank",
+        f"bank-{call['type']}" if call["offered"] else "none",
+        is_human=call["answered"],
+    )
+
+
+def _stitched(contacts: list[Contact], zone: str = "Asia/Jerusalem") -> dict[str, Any]:
+    """The frames of issues and of contacts that have a customer or not."""
+    local = ZoneInfo(zone)
+
+    def day(text: str) -> date:
+        return datetime.fromisoformat(text).astimezone(local).date()
+
+    return {
+        "issues": issue_rows(contacts, day, AS_OF),
+        "linkable": (
+            {**of_contact(contact, day), "linked": contact.customer is not None}
+            for contact in contacts
+            if contact.is_contact
+        ),
+    }
 
 
 STATES = {
@@ -184,6 +234,25 @@ def incidents(path: Path) -> Facts:
         solved=booked("solved_at", "solve_team"),
         resolved=booked("last_solved_at", "last_solve_team"),
         piles=piles,
+        **_stitched([_incident_contact(life) for life in lives], "UTC"),
+    )
+
+
+def _incident_contact(life: dict[str, Any]) -> Contact:
+    """An incident as a contact; who replied to it nobody noted, so somebody may have."""
+    solved = life["last_solved_at"]
+    return Contact(
+        f"ticket-incidents-{life['number']}",
+        ("account", life["caller"]) if life["caller"] != "?" else None,
+        1.0,
+        life["team"] or "none",
+        life["channel"],
+        life["created_at"].to_pydatetime().replace(tzinfo=UTC),
+        solved.to_pydatetime().replace(tzinfo=UTC) if solved else None,
+        "incidents",
+        reopened=bool(life["reopened"]),
+        is_open=not solved,
+        solved=bool(solved),
     )
 
 
@@ -236,6 +305,7 @@ def _incident(events: pd.DataFrame) -> dict[str, Any]:
         life["last_solved_at"] = None
     life["priority"] = rows[-1]["priority"].split(" - ")[1].lower()
     life["first_team"] = life["first_team"] or "none"
+    life |= {"number": rows[-1]["number"], "caller": rows[-1]["caller_id"], "team": team}
     return life
 
 

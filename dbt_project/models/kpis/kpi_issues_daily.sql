@@ -1,5 +1,5 @@
--- An issue is booked on the reporting day of its first contact, to the team the customer first asked for; a contact, known
--- customer or not, on its own. Additive parts only.
+-- An issue is booked on the reporting day of its first contact, to the team the customer first asked for; a contact,
+-- known customer or not, on its own. Additive parts only.
 {%- set of_issues = [
     'issues', 'contacts', 'repeat_contacts', 'switched_issues', 'due_issues', 'resolved_issues', 'fcr_issues',
     'fcr_met', 'fcr_met_in_seven_days', 'fcr_met_by_contacts', 'fcr_live_issues', 'fcr_live_met', 'provisional_issues'

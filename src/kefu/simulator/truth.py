@@ -12,6 +12,9 @@ Written from the objects of the simulation, never from what the vendors' systems
   complete one within seven days) or why not: superseded, too_late, incomplete, preview, test, spam.
 - ``teams``: what each system calls a team.
 
+Calls and tickets say whose they are (``customer``) and what they are about (``matter``): a call made again, a ticket
+opened for a call, following up another or merged into one, is about the same matter as that.
+
 Instants are UTC (``2026-03-01T15:57:42Z``), durations whole seconds.
 """
 
@@ -39,15 +42,30 @@ def read(directory: Path | str) -> dict[str, list[dict[str, Any]]]:
 
 def write(calls: list[Call], tickets: list[Ticket], survey: Survey, directory: Path) -> dict[str, int]:
     """Write the truth; returns rows by file."""
+    matters = _matters(calls, tickets)
     rows: dict[str, Iterator[dict[str, Any]]] = {
-        "calls": (_call(call) for call in calls),
-        "tickets": (_ticket(ticket) for ticket in tickets),
+        "calls": (_call(call) | {"matter": matters[call.call_id]} for call in calls),
+        "tickets": (_ticket(ticket) | {"matter": matters[ticket.id]} for ticket in tickets),
         "ratings": _ratings(tickets),
         "invitations": _invitations(survey),
         "responses": _responses(survey),
         "teams": (_team(team) for team in TEAMS),
     }
     return {name: write_lines(directory / f"{name}.jsonl", rows[name]) for name in NAMES}
+
+
+def _matters(calls: list[Call], tickets: list[Ticket]) -> dict[str | int, str]:
+    """What each call and ticket, by its id, is about: named after the one that began it."""
+    before: dict[str | int, str | int | None] = {call.call_id: call.repeat_of for call in calls}
+    before |= {ticket.id: ticket.merged_into or ticket.call_id or ticket.follow_up_of for ticket in tickets}
+
+    def begun_by(contact: str | int) -> str | int:
+        seen = {contact}
+        while (former := before[contact]) is not None and former not in seen:
+            seen.add(contact := former)
+        return contact
+
+    return {contact: str(begun_by(contact)) for contact in before}
 
 
 def _team(team: Team) -> dict[str, Any]:

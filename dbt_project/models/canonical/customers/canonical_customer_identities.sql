@@ -4,9 +4,8 @@
 -- depends_on: {{ ref('canonical_survey_responses') }}
 {{ config(post_hook=["{{ kf_announce_shown_identities() }}"]) }}
 -- E20: who an identity tells, and from when to when. Everything hangs on the strongest identity shown with it: customer
--- number, else e-mail, else phone, else the account itself. E-mails are settled first, then phones, then accounts: three
--- steps, however many identities there are. One that several people show at once tells nobody.
-{%- set steps = {'email': [], 'phone': ['email'], 'account': ['email', 'phone']} %}
+-- number, else e-mail, else phone, else the account itself. E-mails are settled first, then phones, then accounts:
+-- three steps, however many identities there are. One that several people show at once tells nobody.
 with
 
 build as (
@@ -42,11 +41,17 @@ listed as (
 
 touched as (
 
-    select account_id from versions where account_id in (select listed.id from listed)
+    select account_id
+    from versions
+    where account_id in (select listed.id from listed)
     union
-    select account_id from versions where email_id in (select listed.id from listed)
+    select account_id
+    from versions
+    where email_id in (select listed.id from listed)
     union
-    select account_id from versions where phone_id in (select listed.id from listed)
+    select account_id
+    from versions
+    where phone_id in (select listed.id from listed)
 
 ),
 
@@ -54,10 +59,10 @@ near as (
 
     select account_id from touched
     union
-    select others.account_id
+    select beside.account_id
     from touched
     inner join versions on touched.account_id = versions.account_id
-    inner join versions as others on versions.phone_id = others.phone_id
+    inner join versions as beside on versions.phone_id = beside.phone_id
 
 ),
 
@@ -65,10 +70,10 @@ nearer as (
 
     select account_id from near
     union
-    select others.account_id
+    select beside.account_id
     from near
     inner join versions on near.account_id = versions.account_id
-    inner join versions as others on versions.email_id = others.email_id
+    inner join versions as beside on versions.email_id = beside.email_id
 
 ),
 
@@ -80,23 +85,37 @@ needed as (
 ),
 {%- endif %}
 
-{% for kind, before in steps.items() -%}
-{{ kind }}_claims as (
+email_claims as (
 
     select
-        versions.{{ kind }}_id as identity_id,
-        {%- if kind == 'email' %}
-        case when build.email_confidence >= build.customer_match_confidence then versions.reference_id end as customer_id,
+        versions.email_id as identity_id,
+        case
+            when build.email_confidence >= build.customer_match_confidence then versions.reference_id
+        end as customer_id,
         build.email_confidence as confidence,
         versions.valid_from_at,
         versions.valid_to_at
-        {%- elif kind == 'phone' %}
+
+    from needed as versions
+    cross join build
+
+    where versions.email_id is not null
+
+),
+
+{{ kf_identity_periods('email') }},
+
+phone_claims as (
+
+    select
+        versions.phone_id as identity_id,
         case
             when versions.reference_id is not null and build.phone_confidence >= build.customer_match_confidence
                 then versions.reference_id
             when
                 versions.reference_id is null and versions.email_id is not null
-                and build.phone_confidence * coalesce(nullif(emails.confidence, 0), 1) >= build.customer_match_confidence
+                and build.phone_confidence * coalesce(nullif(emails.confidence, 0), 1)
+                >= build.customer_match_confidence
                 -- an e-mail of several people leaves the account on its own
                 then coalesce(emails.customer_id, versions.account_id)
         end as customer_id,
@@ -107,7 +126,26 @@ needed as (
         end as confidence,
         greatest(versions.valid_from_at, coalesce(emails.valid_from_at, versions.valid_from_at)) as valid_from_at,
         least(versions.valid_to_at, coalesce(emails.valid_to_at, versions.valid_to_at)) as valid_to_at
-        {%- else %}
+
+    from needed as versions
+    cross join build
+    left join email_periods as emails
+        on
+            versions.email_id = emails.identity_id
+            and versions.reference_id is null
+            and versions.valid_from_at < emails.valid_to_at
+            and versions.valid_to_at > emails.valid_from_at
+
+    where versions.phone_id is not null
+
+),
+
+{{ kf_identity_periods('phone') }},
+
+account_claims as (
+
+    select
+        versions.account_id as identity_id,
         case
             when versions.reference_id is not null then versions.reference_id
             when versions.email_id is not null
@@ -125,19 +163,15 @@ needed as (
         least(
             versions.valid_to_at, coalesce(emails.valid_to_at, phones.valid_to_at, versions.valid_to_at)
         ) as valid_to_at
-        {%- endif %}
 
     from needed as versions
     cross join build
-    {%- if 'email' in before %}
     left join email_periods as emails
         on
             versions.email_id = emails.identity_id
             and versions.reference_id is null
             and versions.valid_from_at < emails.valid_to_at
             and versions.valid_to_at > emails.valid_from_at
-    {%- endif %}
-    {%- if 'phone' in before %}
     left join phone_periods as phones
         on
             versions.phone_id = phones.identity_id
@@ -145,84 +179,14 @@ needed as (
             and versions.email_id is null
             and versions.valid_from_at < phones.valid_to_at
             and versions.valid_to_at > phones.valid_from_at
-    {%- endif %}
-
-    where versions.{{ kind }}_id is not null
 
 ),
 
-{{ kind }}_borders as (
+{{ kf_identity_periods('account') }},
 
-    select
-        identity_id,
-        valid_from_at
-    from {{ kind }}_claims
-
-    union
-
-    select
-        identity_id,
-        valid_to_at as valid_from_at
-    from {{ kind }}_claims
-    where valid_to_at < {{ kf_for_ever() }}
-
-    union
-
-    select
-        identity_id,
-        {{ kf_ever() }} as valid_from_at
-    from {{ kind }}_claims
-
-),
-
-{{ kind }}_pieces as (
-
-    select
-        identity_id,
-        valid_from_at,
-        coalesce(
-            lead(valid_from_at) over (partition by identity_id order by valid_from_at nulls last), {{ kf_for_ever() }}
-        ) as valid_to_at
-
-    from {{ kind }}_borders
-
-    group by identity_id, valid_from_at
-
-),
-
-{{ kind }}_periods as (
-
-    select
-        pieces.identity_id,
-        count(distinct claims.customer_id) as customers,
-        case
-            when count(distinct claims.customer_id) = 0 then pieces.identity_id
-            when count(distinct claims.customer_id) = 1 then min(claims.customer_id)
-        end as customer_id,
-        case
-            when count(distinct claims.customer_id) = 0 then {{ kf_identity_confidence('pieces.identity_id') }}
-            when count(distinct claims.customer_id) = 1
-                then min(case when claims.customer_id is not null then claims.confidence end)
-            else cast(0.00 as decimal(18, 2))
-        end as confidence,
-        pieces.valid_from_at,
-        pieces.valid_to_at
-
-    from {{ kind }}_pieces as pieces
-    left join {{ kind }}_claims as claims
-        on
-            pieces.identity_id = claims.identity_id
-            and pieces.valid_from_at >= claims.valid_from_at
-            and pieces.valid_from_at < claims.valid_to_at
-
-    group by pieces.identity_id, pieces.valid_from_at, pieces.valid_to_at
-
-),
-
-{% endfor -%}
 stacked as (
 
-    {% for kind in steps %}
+    {% for kind in ('email', 'phone', 'account') %}
     select
         identity_id,
         '{{ kind }}' as kind,

@@ -329,9 +329,10 @@ select
         when placed.group_id = firsts.group_id then 'reference'
         when placed.group_team_id = firsts.group_team_id and placed.group_team_id <> 'none' then 'team'
         else 'customer'
-    end as match,
+    end as link,
     case
-        when placed.contact_id = firsts.contact_id or placed.group_id = firsts.group_id then cast(1.00 as decimal(18, 2))
+        when placed.contact_id = firsts.contact_id or placed.group_id = firsts.group_id
+            then cast(1.00 as decimal(18, 2))
         when placed.group_team_id = firsts.group_team_id and placed.group_team_id <> 'none'
             then least(build.team_confidence, placed.customer_confidence)
         else least(build.customer_confidence, placed.customer_confidence)

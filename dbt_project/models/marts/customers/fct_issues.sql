@@ -74,13 +74,15 @@ judged as (
 
     select
         summed.*,
-        not has_open_ticket and (has_solved_ticket or human_contacts > 0) as is_resolved,
-        human_contacts = 1 and later_contacts = 0 and not was_reopened as is_settled_at_once,
-        human_contacts = 1 and later_contacts_in_seven_days = 0 and not was_reopened as is_settled_for_seven_days,
+        not summed.has_open_ticket and (summed.has_solved_ticket or summed.human_contacts > 0) as is_resolved,
+        summed.human_contacts = 1 and summed.later_contacts = 0 and not summed.was_reopened as is_settled_at_once,
+        summed.human_contacts = 1
+        and summed.later_contacts_in_seven_days = 0
+        and not summed.was_reopened as is_settled_for_seven_days,
         case
-            when channel in ('email', 'web', 'letter')
-                then {{ kf_add_seconds('first_contact_at', 'build.fcr_window_days_mail * 86400') }}
-            else {{ kf_add_seconds('first_contact_at', 'build.fcr_window_days * 86400') }}
+            when summed.channel in ('email', 'web', 'letter')
+                then {{ kf_add_seconds('summed.first_contact_at', 'build.fcr_window_days_mail * 86400') }}
+            else {{ kf_add_seconds('summed.first_contact_at', 'build.fcr_window_days * 86400') }}
         end as resolution_due_at,
         build.as_of_at,
         {{ kf_local_date('summed.first_contact_at') }} as opened_date

@@ -19,6 +19,14 @@ calls as (
 
     group by callid
 
+    -- what an administrator does stands in the log as MANAGER or CLI, and is no call
+    having bool_or(
+        event not in (
+            'ADDMEMBER', 'REMOVEMEMBER', 'PAUSE', 'UNPAUSE', 'PAUSEALL', 'UNPAUSEALL', 'PENALTY', 'RINGPENALTY',
+            'QUEUESTART', 'CONFIGRELOAD'
+        )
+    )
+
 )
 
 select

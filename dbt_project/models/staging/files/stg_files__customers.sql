@@ -10,7 +10,7 @@ versions as (
         email,
         phone,
         {{ kf_utc('valid_from') }} as from_at,
-        row_number() over (partition by source, customer order by valid_from nulls last) as version,
+        row_number() over (partition by source, customer order by valid_from nulls last) as version_number,
         {{ kf_utc('lead(valid_from) over (partition by source, customer order by valid_from nulls last)') }} as to_at
 
     from {{ source('files', 'customers') }}
@@ -25,7 +25,7 @@ select
     {{ kf_identity('reference', 'reference') }} as reference_id,
     {{ kf_identity('email', kf_email('email')) }} as email_id,
     {{ kf_identity('phone', kf_phone('phone')) }} as phone_id,
-    case when version = 1 then {{ kf_ever() }} else from_at end as valid_from_at,
+    case when version_number = 1 then {{ kf_ever() }} else from_at end as valid_from_at,
     coalesce(to_at, {{ kf_for_ever() }}) as valid_to_at
 
 from versions
