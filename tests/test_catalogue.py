@@ -80,9 +80,13 @@ def test_every_kpi_says_what_a_reader_needs_to_judge_it(kpis: dict[str, Kpi]) ->
 def test_the_unit_the_interval_and_the_range_of_a_kpi_fit(kpis: dict[str, Kpi]) -> None:
     for one in kpis.values():
         expected = {
-            "share": {"percent"}, "nps": {"points"}, "none": {"count", "seconds", "ratio"}, "mean": {"seconds", "score", "ratio"},
-            "percentile": {"seconds"}, "patience": {"seconds"},
-        }  # fmt: skip
+            "share": {"percent"},
+            "nps": {"points"},
+            "none": {"count", "seconds", "ratio"},
+            "mean": {"seconds", "score", "ratio"},
+            "percentile": {"seconds"},
+            "patience": {"seconds"},
+        }
         assert one.unit in expected[one.interval], one.id
         assert (one.unit == "percent") <= (one.valid_range == (0, 1)), one.id
         assert (one.unit == "points") <= (one.valid_range == (-100, 100)), one.id

@@ -1,4 +1,4 @@
-"""Small stories of telephony, each in a queue of its own, from raw rows to `kefu kpi`, against answers worked out by hand."""
+"""Small stories of telephony, each in a queue of its own, from raw rows to `kefu kpi`, against answers on paper."""
 
 from __future__ import annotations
 
@@ -198,7 +198,9 @@ def test_a_contact_is_counted_in_no_queue_it_was_sent_on_to(centre: Settings) ->
 
 
 def test_of_hold_both_means_are_published(centre: Settings) -> None:
-    rows = {row["queue"]: row for row in kpi.ask(centre, Question("average_hold_time", by=("queue",), profile="all_legs"))}
+    rows = {
+        row["queue"]: row for row in kpi.ask(centre, Question("average_hold_time", by=("queue",), profile="all_legs"))
+    }
     assert (rows["desk-q8"]["numerator"], rows["desk-q8"]["denominator"]) == (60, 3)
 
 

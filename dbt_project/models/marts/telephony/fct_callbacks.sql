@@ -28,7 +28,7 @@ calls as (
         attempts.started_at,
         attempts.outcome = 'answered' as is_reached,
         row_number() over (
-            partition by attempts.parent_interaction_id order by attempts.started_at nulls last, attempts.interaction_id
+            partition by attempts.parent_interaction_id order by attempts.started_at nulls last, attempts.interaction_id nulls last
         ) as attempt_number
 
     from {{ ref('canonical_interactions') }} as attempts
