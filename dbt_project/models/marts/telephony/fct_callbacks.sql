@@ -1,5 +1,5 @@
--- One row per request to be called back (E02): neither answered nor abandoned. The attempts are contacts of their own; the
--- first one in which the customer was reached ends the wait. Until the promise is over or kept it is open.
+-- One row per request to be called back (E02): neither answered nor abandoned. The attempts are contacts of their own;
+-- the first one in which the customer was reached ends the wait. Until the promise is over or kept it is open.
 with
 
 build as (
@@ -28,7 +28,8 @@ calls as (
         attempts.started_at,
         attempts.outcome = 'answered' as is_reached,
         row_number() over (
-            partition by attempts.parent_interaction_id order by attempts.started_at nulls last, attempts.interaction_id nulls last
+            partition by attempts.parent_interaction_id
+            order by attempts.started_at nulls last, attempts.interaction_id nulls last
         ) as attempt_number
 
     from {{ ref('canonical_interactions') }} as attempts
