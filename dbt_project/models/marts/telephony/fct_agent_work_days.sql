@@ -1,5 +1,5 @@
--- One row per agent, team and reporting day: how long the agent was busy with contacts, and for how many at a time (E15).
--- A leg over midnight is split there (E06, E16), whatever the clocks did that night.
+-- One row per agent, team and reporting day: how long the agent was busy with contacts, and with how many at a time
+-- (E15). A leg over midnight is split there (E06, E16), whatever the clocks did that night.
 with
 
 build as (
@@ -50,7 +50,10 @@ midnights as (
     select
         edges.edge_date,
         min(
-            greatest({{ kf_add_seconds('cast(edges.edge_date as timestamp)', '-zones.offset_seconds') }}, zones.starts_at)
+            greatest(
+                {{ kf_add_seconds('cast(edges.edge_date as timestamp)', '-zones.offset_seconds') }},
+                zones.starts_at
+            )
         ) as begins_at
 
     from edges
@@ -89,7 +92,12 @@ pieces as (
         least(legs.ended_at, days.ends_at) as ended_at
 
     from legs
-    inner join days on legs.started_at < days.ends_at and legs.ended_at > days.begins_at
+    inner join days
+        on
+            legs.started_at < days.ends_at
+            and legs.ended_at > days.begins_at
+            -- the days between are those of a timer somebody forgot (E24)
+            and days.service_date in (legs.first_date, legs.last_date)
 
 ),
 
