@@ -17,7 +17,13 @@ FEW = 20
 # The measure of each table that tells how much there is.
 HISTORY = {
     "kpi_telephony_hourly": "offered + handled",
+    "kpi_contact_durations_daily": "durations",
+    "kpi_leg_durations_daily": "durations",
+    "kpi_queue_visits_daily": "visits",
+    "kpi_callbacks_daily": "callback_requests",
+    "kpi_concurrency_daily": "slot_seconds",
     "kpi_tickets_daily": "tickets_created + full_resolutions",
+    "kpi_ticket_durations_daily": "durations",
     "kpi_satisfaction_daily": "csat_responses + nps_responses + invitations_delivered",
     "kpi_issues_daily": "linkable_contacts",
     "kpi_sla_daily": "clocks_decided",
@@ -48,6 +54,29 @@ def counted(what: str, *columns: str) -> Any:
 def dimensions(*names: str) -> list[Any]:
     """Unknown is a word of its own ('none'): an empty dimension falls out of every filter."""
     return [present("Nothing is booked without saying where", *names)]
+
+
+def durations(measures: str, *dimensions_: str) -> list[Any]:
+    """Counts by band: percentiles are formed from them."""
+    names = ("service_date", *dimensions_)
+    return [
+        key("A band of a day is counted once", *names, "measure", "band_seconds"),
+        *dimensions(*names, "measure"),
+        *team_and_channel(),
+        rows(
+            "No band is below zero, and none is empty",
+            "band_seconds >= 0 and durations > 0",
+            "band_seconds",
+            "durations",
+        ),
+        rows("Only what is defined is measured", f"measure in ({measures})", "measure"),
+        rows(
+            "A band is called after the middle of what shares its first three digits",
+            "band_seconds < 1000 or mod(band_seconds, cast(10 ^ (length(cast(band_seconds as text)) - 3) as bigint))"
+            " = cast(5 * 10 ^ (length(cast(band_seconds as text)) - 4) as bigint)",
+            "band_seconds",
+        ),
+    ]
 
 
 def team_and_channel(teams: str = "every team") -> list[Any]:
@@ -103,7 +132,9 @@ SUITES = {
             "Nothing is counted below zero",
             "offered", "answered", "abandoned", "short_abandoned", "otherwise_ended", "answered_in_target",
             "waits_answered", "wait_answered_seconds", "waits_abandoned", "wait_abandoned_seconds", "transfer_recorded",
-            "transferred", "handled", "talk_seconds", "wrapped", "wrap_seconds", "handle_seconds",
+            "transferred", "handled", "talk_seconds", "wrapped", "wrap_seconds", "handle_seconds", "touches",
+            "human_answered_in_time", "menu_abandoned", "after_hours", "hold_seconds", "hold_abandoned", "agent_ended",
+            "alerts_not_answered",
         ),
         rows(
             "Every contact that waited was answered, gave up, gave up at once or ended otherwise",
@@ -136,7 +167,60 @@ SUITES = {
         squares("Waits of abandoned contacts", "wait_abandoned_seconds", "wait_abandoned_squares", "waits_abandoned"),
         squares("Talk", "talk_seconds", "talk_squares", "handled"),
         squares("Wrap-up", "wrap_seconds", "wrap_squares", "wrapped"),
+        rows(
+            "Holds and ends that are known are of handled legs, unanswered alerts of alerts",
+            "greatest(hold_recorded, held, end_recorded) <= handled and agent_ended <= end_recorded"
+            " and alerts_not_answered <= alerts",
+            "hold_recorded", "held", "end_recorded", "agent_ended", "handled", "alerts_not_answered", "alerts",
+        ),
+        squares("Touches", "touches", "touches_squares", "transfer_recorded"),
+        squares("Hold", "hold_seconds", "hold_squares", "held"),
         squares("Handling", "handle_seconds", "handle_squares", "handled"),
+    ],
+    "kpis.kpi_contact_durations_daily": durations(
+        "'wait_answered', 'wait_abandoned', 'wait_short_abandoned', 'wait_otherwise'",
+        "source", "channel", "queue_id", "team_id",
+    ),
+    "kpis.kpi_leg_durations_daily": durations(
+        "'talk', 'hold', 'wrap', 'handle'", "source", "channel", "queue_id", "team_id"
+    ),
+    "kpis.kpi_ticket_durations_daily": durations(
+        "'first_reply', 'first_resolution', 'full_resolution'", "source", "channel", "team_id", "priority"
+    ),
+    "kpis.kpi_queue_visits_daily": [
+        key("A day of a queue is booked once", "service_date", "source", "channel", "queue_id", "team_id"),
+        *dimensions("service_date", "source", "channel", "queue_id", "team_id"),
+        *team_and_channel(),
+        resolves("Dashboards have a name for every queue", "queue_id", "dim_queue", "queue_id"),
+        counted(
+            "Nothing is counted below zero",
+            "visits", "visits_answered", "visits_abandoned", "visits_short_abandoned", "visits_answered_in_target",
+            "visits_ended_otherwise", "visit_waits_answered", "visit_wait_seconds",
+        ),
+        rows(
+            "Every visit was answered, given up, given up at once or ended otherwise",
+            "visits = visits_answered + visits_abandoned + visits_short_abandoned + visits_ended_otherwise",
+            "visits", "visits_answered", "visits_abandoned", "visits_short_abandoned", "visits_ended_otherwise",
+        ),
+        squares("Waits in queues", "visit_wait_seconds", "visit_wait_squares", "visit_waits_answered"),
+    ],
+    "kpis.kpi_callbacks_daily": [
+        key("A day of a queue is booked once", "service_date", "source", "channel", "queue_id", "team_id"),
+        *dimensions("service_date", "source", "channel", "queue_id", "team_id"),
+        *team_and_channel(),
+        counted("Nothing is counted below zero", "callback_requests", "callbacks_decided", "callbacks_kept"),
+        rows(
+            "Call-backs kept are decided, and these are requests",
+            "callbacks_kept <= callbacks_decided and callbacks_decided <= callback_requests",
+            "callbacks_kept", "callbacks_decided", "callback_requests",
+        ),
+    ],
+    "kpis.kpi_concurrency_daily": [
+        key("A day of a team is booked once", "service_date", "source", "team_id"),
+        *dimensions("service_date", "source", "team_id"),
+        resolves("Dashboards have a name for every team", "team_id", "dim_team", "team_id"),
+        rows("Nobody is busy for longer than with all contacts together", "busy_seconds between 0 and slot_seconds",
+             "busy_seconds", "slot_seconds"),
     ],
     "kpis.kpi_tickets_daily": [
         key("A day of a team and priority is booked once", "service_date", "source", "channel", "team_id", "priority"),

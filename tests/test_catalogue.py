@@ -81,9 +81,13 @@ def test_every_kpi_says_what_a_reader_needs_to_judge_it(kpis: dict[str, Kpi]) ->
 def test_the_unit_the_interval_and_the_range_of_a_kpi_fit(kpis: dict[str, Kpi]) -> None:
     for one in kpis.values():
         expected = {
-            "share": {"percent"}, "nps": {"points"}, "none": {"count", "seconds", "ratio"}, "mean": {"seconds", "score", "ratio"},
-            "percentile": {"seconds"}, "patience": {"seconds"},
-        }  # fmt: skip
+            "share": {"percent"},
+            "nps": {"points"},
+            "none": {"count", "seconds", "ratio"},
+            "mean": {"seconds", "score", "ratio"},
+            "percentile": {"seconds"},
+            "patience": {"seconds"},
+        }
         assert one.unit in expected[one.interval], one.id
         assert (one.unit == "percent") <= (one.valid_range == (0, 1)), one.id
         assert (one.unit == "points") <= (one.valid_range == (-100, 100)), one.id
@@ -106,7 +110,7 @@ def test_the_sql_of_a_kpi_reads_columns_of_its_table_and_nothing_else(project: P
         fragments = [one.value_sql, one.numerator_sql, one.denominator_sql, one.n_sql, one.low_sql, one.high_sql]
         for fragment in filter(None, fragments):
             tree = sqlglot.parse_one(f"select {fragment}", dialect="postgres")
-            # a function of a schema in an `order by` is a column to the parser, one without a name
+            # an ordered-set aggregate of a schema is a column to the parser, one without a name
             named = {column.name for column in tree.find_all(exp.Column) if isinstance(column.this, exp.Identifier)}
             assert named <= columns, one.id
             assert not list(tree.find_all(exp.Select))[1:], one.id

@@ -46,14 +46,15 @@ INTERVAL_NOTES = {
     "mean": {"en": "95 % normal interval of the mean", "zh": "95% 均值正态区间"},
     "nps": {"en": "95 % adjusted-Wald interval", "zh": "95% 校正 Wald 区间"},
     "percentile": {
-        "en": "95 % order-statistic interval; counted by band: exact below 1,000 s, from there on within 0.5 %",
+        "en": "95 % order-statistic interval; durations are counted by band: exact below 1,000 s, "
+        "from there on within 0.5 %",
         "zh": "95% 次序统计量区间；时长按区段计数：1000 秒以内精确，以上误差不超过 0.5%",
     },
     "patience": {
         "en": "95 % interval of the Kaplan-Meier median (Greenwood, log-log); waits are counted by band: exact below "
         "1,000 s, from there on within 0.5 %; MetricFlow cannot form it",
-        "zh": "Kaplan-Meier 中位数的 95% 区间（Greenwood，log-log）；等待按区段计数：1000 秒以内精确，以上误差不超过 0.5%；"
-        "MetricFlow 无法计算",
+        "zh": "Kaplan-Meier 中位数的 95% 区间（Greenwood，log-log）；等待按区段计数："
+        "1000 秒以内精确，以上误差不超过 0.5%；MetricFlow 无法计算",
     },
     "none": {"en": "full count, no interval", "zh": "全量计数，无区间"},
 }
@@ -222,7 +223,11 @@ _ORDER = {
             "kpi_telephony_hourly",
             "kpi_contact_durations",
             "kpi_leg_durations",
+            "kpi_queue_visits_daily",
+            "kpi_callbacks_daily",
+            "kpi_concurrency_daily",
             "kpi_tickets_daily",
+            "kpi_ticket_durations",
             "kpi_backlog_daily",
             "kpi_sla_daily",
             "kpi_issues_daily",
@@ -267,15 +272,7 @@ def _kpi(
         denominator, value = "null", f"cast({numerator} as double precision)"
     elif interval in ("percentile", "patience"):
         table, numerator, denominator = model["config"]["meta"]["bands"], "null", "null"
-        band = metric["expr"]
-        n = f"sum(case when {band} is not null then durations end)"
-        if interval == "percentile":
-            bands = f"({metric['percentile']}) within group (order by kpis.counted({band}, durations))"
-            parts = [f"kpis.percentile_of_bands{end}{bands}" for end in ("", "_low", "_high")]
-        else:
-            bands = f"(kpis.waited({band}, durations, {meta['has_left']}))"
-            parts = [f"kpis.median_patience{end}{bands}" for end in ("", "_low", "_high")]
-        value, low, high = (f"cast({part} as double precision)" for part in parts)
+        n, value, low, high = _of_bands(metric, meta)
     else:
         numerator = total(meta.get("numerator") or metric["numerator"])
         denominator = n = total(meta.get("denominator") or metric["denominator"])
@@ -334,6 +331,18 @@ def _kpi(
         denominator_classes=sides[1],
         classes={name: _both(words) for name, words in classes.items()},
     )
+
+
+def _of_bands(metric: Mapping[str, Any], meta: Mapping[str, Any]) -> tuple[str, str, str, str]:
+    """n, value, low and high of durations counted by band; what MetricFlow reads row by row is the same expression."""
+    band = metric["expr"]
+    if meta["interval"] == "percentile":
+        name = "percentile_of_bands"
+        bands = f"({metric['percentile']}) within group (order by kpis.counted({band}, durations))"
+    else:
+        name, bands = "median_patience", f"(kpis.waited({band}, durations, {meta['has_left']}))"
+    value, low, high = (f"cast(kpis.{name}{end}{bands} as double precision)" for end in ("", "_low", "_high"))
+    return f"sum(case when {band} is not null then durations end)", value, low, high
 
 
 def _sides(

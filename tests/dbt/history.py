@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -106,9 +106,31 @@ def _wrong(table: Table, row: Row, chance: random.Random) -> Row:
             changed[name] = row[name].replace(minute=chance.randrange(60))
         elif name in ("email", "phone", "reference", "merged_into", "call_id", "follow_up_of"):
             changed[name] = None
-        elif name in ("status", "priority", "value", "queue", "agent", "team", "group_id", "assignee_id", "is_public"):
-            changed[name] = None if name in ("value", "agent", "team", "assignee_id", "group_id") else row[name]
+        elif name in ("value", "agent", "team", "assignee_id", "group_id", "callback_of"):
+            changed[name] = None
     return changed
+
+
+def callbacks(now: datetime, number: int) -> dict[str, list[Row]]:
+    """Requests to be called back over the two weeks before, with no, one or several attempts within three days."""
+    chance = random.Random(number)
+    calls: list[Row] = []
+    for request in range(number):
+        asked = now - timedelta(hours=chance.randrange(336))
+        calls.append({"call_id": f"r{request}", "outcome": "callback_requested", "started_at": asked})
+        for attempt in range(chance.randrange(4)):
+            calls.append(
+                {
+                    "call_id": f"r{request}-{attempt}",
+                    "callback_of": f"r{request}",
+                    "direction": "outbound",
+                    "outcome": chance.choice(("answered", "failed")),
+                    "started_at": asked + timedelta(minutes=chance.randrange(4320)),
+                    "talk_seconds": 90,
+                }
+            )
+    usual = {"direction": "inbound", "channel": "voice", "queue": "loans", "wait_seconds": 30, "_file": "callbacks.csv"}
+    return {"raw_bank.calls": [{**usual, **call, "_line": line} for line, call in enumerate(calls)]}
 
 
 def _deal_ghosts(dealt: list[Batch], table: Table, listed: list[Row], chance: random.Random) -> None:

@@ -61,6 +61,7 @@ def past(
         pipeline.extract(["zendesk", "asterisk", "qualtrics"], settings=settings)
     with warehouse.connect(settings, "loader") as connection:
         story.insert(connection, story.files())
+        story.insert(connection, history.callbacks(world.now, 30))
     return {source: history.read(settings, source, kind) for source, kind in KINDS.items()}
 
 

@@ -1,4 +1,4 @@
-"""Small stories of telephony, each in a queue of its own, from raw rows to `kefu kpi`, against answers worked out by hand."""
+"""Small stories of telephony, each in a queue of its own, from raw rows to `kefu kpi`, against answers on paper."""
 
 from __future__ import annotations
 

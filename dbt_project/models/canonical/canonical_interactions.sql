@@ -9,6 +9,7 @@ stacked as (
 segments as (
 
     select * from {{ ref('canonical_interaction_segments') }}
+    where {{ kf_touched('interaction', 'interaction_id') }}
 
 ),
 
@@ -48,6 +49,20 @@ queued as (
 
     group by interaction_id
 
+),
+
+talks as (
+
+    select
+        interaction_id,
+        min(started_at) as answered_at
+
+    from segments
+
+    where segment_type = 'talk'
+
+    group by interaction_id
+
 )
 
 select
@@ -69,8 +84,10 @@ select
     stacked.parent_interaction_id,
     stacked.started_at,
     queued.queued_at,
+    talks.answered_at,
     stacked.ended_at
 
 from stacked
 left join queued on stacked.interaction_id = queued.interaction_id
+left join talks on stacked.interaction_id = talks.interaction_id
 left join teams on stacked.source_team_id = teams.source_team_id

@@ -1,6 +1,6 @@
--- Contacts are booked on their arrival, in the queue they first entered; legs and alerts on the arrival of their contact,
--- in the queue and team that handled them. Additive parts only: a rate is formed when it is asked for. Columns of the
--- three grains (E03) never enter one another's rates.
+-- Contacts are booked on their arrival, in the queue they first entered; legs and alerts on the arrival of their
+-- contact, in the queue and team that handled them. Additive parts only: a rate is formed when it is asked for. Columns
+-- of different grains (E03) never enter one another's rates.
 {%- set contact_parts = [
     'offered', 'answered', 'abandoned', 'short_abandoned', 'otherwise_ended', 'answered_in_target', 'answered_late',
     'abandoned_in_target', 'abandoned_late', 'callbacks_in_target', 'callbacks_late', 'left_otherwise',
@@ -62,7 +62,8 @@ arrived as (
         {{ kf_count_if('is_abandoned and not is_short_abandoned and not is_in_target') }} as abandoned_late,
         {{ kf_count_if("outcome = 'callback_requested' and is_in_target") }} as callbacks_in_target,
         {{ kf_count_if("outcome = 'callback_requested' and not is_in_target") }} as callbacks_late,
-        {{ kf_count_if("is_offered and outcome not in ('answered', 'abandoned', 'callback_requested')") }} as left_otherwise,
+        {{ kf_count_if("is_offered and outcome not in ('answered', 'abandoned', 'callback_requested')") }}
+            as left_otherwise,
         {{ kf_count_if('is_answered and wait_seconds is not null') }} as waits_answered,
         {{ kf_sum('case when is_answered then wait_seconds end') }} as wait_answered_seconds,
         {{ kf_sum_squares('case when is_answered then wait_seconds end') }} as wait_answered_squares,

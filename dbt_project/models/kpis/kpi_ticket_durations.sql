@@ -1,5 +1,5 @@
--- What took how long in the life of a ticket; booked like kpi_tickets_daily, on the day it ended and to the team that had
--- the ticket then. A measure is a line below: its day, its team, its seconds, and whose it is.
+-- What took how long in the life of a ticket; booked like kpi_tickets_daily, on the day it ended and to the team that
+-- had the ticket then. A measure is an entry below: its day, its team, its seconds, and whose it is.
 {%- set measures = {
     'first_reply': {
         'date': 'first_reply_date', 'team': 'first_reply_team_id',

@@ -1,5 +1,5 @@
--- One row per agent, team and reporting day: how long the agent was busy with contacts, and for how many at a time (E15).
--- A leg over midnight is split there (E06, E16), whatever the clocks did that night.
+-- One row per agent, team and reporting day: how long the agent was busy with contacts, and with how many at a time
+-- (E15). A leg over midnight is split there (E06, E16), whatever the clocks did that night.
 with
 
 build as (
@@ -11,19 +11,19 @@ build as (
 legs as (
 
     select
-        *,
-        {{ kf_local_date('started_at') }} as first_date,
-        {{ kf_local_date('ended_at') }} as last_date
+        spans.*,
+        {{ kf_local_date('spans.started_at') }} as first_date,
+        {{ kf_local_date('spans.ended_at') }} as last_date
 
-    from {{ ref('fct_contact_legs') }}
+    from {{ ref('fct_contact_legs') }} as spans
     cross join build
 
     where
-        agent_id is not null
-        and ended_at > started_at
+        spans.agent_id is not null
+        and spans.ended_at > spans.started_at
         and (
-            {{ kf_touched('agent_work_day', 'work_day_id') }}
-            or {{ kf_touched('agent_work_day', 'last_work_day_id') }}
+            {{ kf_touched('agent_work_day', 'spans.work_day_id') }}
+            or {{ kf_touched('agent_work_day', 'spans.last_work_day_id') }}
         )
 
 ),
@@ -50,14 +50,17 @@ midnights as (
     select
         edges.edge_date,
         min(
-            greatest({{ kf_add_seconds('cast(edges.edge_date as timestamp)', '-offsets.offset_seconds') }}, offsets.starts_at)
+            greatest(
+                {{ kf_add_seconds('cast(edges.edge_date as timestamp)', '-zones.offset_seconds') }},
+                zones.starts_at
+            )
         ) as begins_at
 
     from edges
     cross join build
-    inner join {{ ref('canonical_zone_offsets') }} as offsets on build.reporting_zone = offsets.zone
+    inner join {{ ref('canonical_zone_offsets') }} as zones on build.reporting_zone = zones.zone
 
-    where {{ kf_add_seconds('cast(edges.edge_date as timestamp)', '-offsets.offset_seconds') }} < offsets.ends_at
+    where {{ kf_add_seconds('cast(edges.edge_date as timestamp)', '-zones.offset_seconds') }} < zones.ends_at
 
     group by edges.edge_date
 
@@ -89,7 +92,12 @@ pieces as (
         least(legs.ended_at, days.ends_at) as ended_at
 
     from legs
-    inner join days on legs.started_at < days.ends_at and legs.ended_at > days.begins_at
+    inner join days
+        on
+            legs.started_at < days.ends_at
+            and legs.ended_at > days.begins_at
+            -- the days between are those of a timer somebody forgot (E24)
+            and days.service_date in (legs.first_date, legs.last_date)
 
 ),
 
@@ -99,7 +107,7 @@ counted as (
     select
         *,
         max(ended_at) over (
-            partition by work_day_id, team_id order by started_at, ended_at, leg_id
+            partition by work_day_id, team_id order by started_at nulls last, ended_at nulls last, leg_id
             rows between unbounded preceding and 1 preceding
         ) as busy_until_at
 

@@ -1,5 +1,5 @@
--- One row per request to be called back (E02): neither answered nor abandoned. The attempts are contacts of their own; the
--- first one in which the customer was reached ends the wait. Until the promise is over or kept it is open.
+-- One row per request to be called back (E02): neither answered nor abandoned. The attempts are contacts of their own;
+-- the first one in which the customer was reached ends the wait. Until the promise is over or kept it is open.
 with
 
 build as (
@@ -23,12 +23,12 @@ requests as (
 calls as (
 
     select
-        attempts.interaction_id,
         attempts.parent_interaction_id,
-        attempts.started_at,
+        coalesce(attempts.answered_at, attempts.started_at) as connected_at,
         attempts.outcome = 'answered' as is_reached,
         row_number() over (
-            partition by attempts.parent_interaction_id order by attempts.started_at nulls last, attempts.interaction_id
+            partition by attempts.parent_interaction_id
+            order by attempts.started_at nulls last, attempts.interaction_id nulls last
         ) as attempt_number
 
     from {{ ref('canonical_interactions') }} as attempts
@@ -40,32 +40,17 @@ calls as (
 
 ),
 
-talks as (
-
-    select
-        interaction_id,
-        min(started_at) as connected_at
-
-    from {{ ref('canonical_interaction_segments') }}
-
-    where segment_type = 'talk' and interaction_id in (select calls.interaction_id from calls)
-
-    group by interaction_id
-
-),
-
 reached as (
 
     select
-        calls.parent_interaction_id,
+        parent_interaction_id,
         count(*) as attempts,
-        min(calls.attempt_number) filter (where calls.is_reached) as reached_at_attempt,
-        min(coalesce(talks.connected_at, calls.started_at)) filter (where calls.is_reached) as connected_at
+        min(attempt_number) filter (where is_reached) as reached_at_attempt,
+        min(connected_at) filter (where is_reached) as connected_at
 
     from calls
-    left join talks on calls.interaction_id = talks.interaction_id
 
-    group by calls.parent_interaction_id
+    group by parent_interaction_id
 
 ),
 

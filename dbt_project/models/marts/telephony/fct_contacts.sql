@@ -74,7 +74,7 @@ joined as (
         measured.wait_seconds + greatest(
             coalesce({{ kf_seconds_between('measured.asked_for_person_at', 'interactions.queued_at') }}, 0), 0
         ) as human_wait_seconds,
-        not ({{ kf_business_is_open('day_of_arrival', 'interactions.started_at') }}) as is_after_hours,
+        {{ kf_business_is_open('day_of_arrival', 'interactions.started_at') }} as is_in_hours,
         case
             when interactions.channel in ('chat', 'messaging') then build.short_abandon_seconds_chat
             else build.short_abandon_seconds
@@ -127,7 +127,7 @@ select
     coalesce(outcome = 'answered' and human_wait_seconds <= human_answer_seconds, false) as is_human_answered_in_time,
     was_in_menu,
     is_menu_abandoned,
-    is_after_hours,
+    not is_in_hours as is_after_hours,
     agent_legs,
     case when outcome = 'answered' then greatest(agent_legs, reported_transfers + 1) end as touches,
     transfers,

@@ -1,5 +1,5 @@
--- One row per entry of a contact into a queue. What a contact is to the organisation once (fct_contacts) is to each queue
--- it saw a demand of its own (E03): a wait after a transfer counts here, on the day and in the hour the queue was entered.
+-- One row per entry of a contact into a queue. What a contact is to the organisation once (fct_contacts) is to each
+-- queue it saw a demand of its own (E03): a wait after a transfer counts here, on the day and in the hour of the entry.
 with
 
 build as (
