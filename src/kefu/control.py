@@ -43,7 +43,7 @@ add column if not exists reason text not null default '',
 add column if not exists watermarks text not null default '{}',
 add column if not exists fingerprint text not null default '{}',
 add column if not exists survey_credit text not null default 'time_weighted',
-add column if not exists survey_credit_share decimal(18, 6) not null default 0.8;
+add column if not exists survey_credit_share double precision not null default 0.8;
 create table if not exists control.teams (
     source text not null,
     member text not null,

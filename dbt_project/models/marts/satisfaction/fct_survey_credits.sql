@@ -30,7 +30,7 @@ events as (
         events.agent_id,
         events.team_id,
         {{ kf_seconds_between('events.occurred_at', "coalesce(lead(events.occurred_at) over in_order, ratings.responded_at)") }} as spell_seconds,
-        row_number() over (partition by ratings.response_id order by events.sequence desc) as from_last
+        row_number() over (partition by ratings.response_id, events.ticket_id order by events.sequence desc) as from_last
 
     from ratings
     inner join {{ ref('fct_ticket_events') }} as events
@@ -38,7 +38,7 @@ events as (
             ratings.ticket_id = events.ticket_id
             and ratings.responded_at >= events.occurred_at
 
-    window in_order as (partition by ratings.response_id order by events.sequence)
+    window in_order as (partition by ratings.response_id, events.ticket_id order by events.sequence)
 
 ),
 
@@ -51,7 +51,9 @@ legs as (
         legs.agent_id,
         legs.team_id,
         legs.handle_seconds,
-        row_number() over (partition by ratings.response_id order by legs.leg_number desc) as from_last
+        row_number() over (
+            partition by ratings.response_id order by legs.leg_number desc nulls last, legs.leg_id desc
+        ) as from_last
 
     from ratings
     inner join {{ ref('fct_contact_legs') }} as legs on ratings.interaction_id = legs.interaction_id
@@ -108,7 +110,7 @@ acts as (
 
     where actor_kind = 'agent' and actor_id is not null and (is_agent_reply or is_solve)
 
-    union all
+    union
 
     select
         response_id,
@@ -124,8 +126,12 @@ ranked_acts as (
 
     select
         *,
-        row_number() over (partition by response_id, agent_id order by place desc) as from_own_last,
-        row_number() over (partition by response_id order by place desc) as from_last
+        row_number() over (
+            partition by response_id, agent_id order by place desc nulls last, team_id nulls last
+        ) as from_own_last,
+        row_number() over (
+            partition by response_id order by place desc nulls last, agent_id nulls last, team_id nulls last
+        ) as from_last
 
     from acts
 
@@ -232,7 +238,8 @@ shared as (
         team_id,
         {{ kf_idiv('parts * 1000000', 'all_parts') }} as millionths,
         row_number() over (
-            partition by response_id, credit_rule order by parts desc, agent_id, team_id
+            partition by response_id, credit_rule
+            order by parts desc nulls last, agent_id nulls last, team_id nulls last
         ) as from_largest
 
     from chosen
