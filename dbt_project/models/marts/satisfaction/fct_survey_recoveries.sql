@@ -39,7 +39,9 @@ followed as (
 
     select
         *,
-        lead(box) over (partition by respondent_id order by responded_at nulls last, submission_id nulls last) as next_box
+        lead(box) over (
+            partition by respondent_id order by responded_at nulls last, submission_id nulls last
+        ) as next_box
 
     from ranked
 
