@@ -142,6 +142,8 @@ def test_what_is_not_toml_is_said_with_its_file(tmp_path: Path, content: bytes) 
         ("[parameters]\nreopen_window_days = -1", "parameters.reopen_window_days: "),
         ('[parameters]\nreopen_window_days = "soon"', "parameters.reopen_window_days: "),
         ("[parameters]\nminimum_n = 0", "parameters.minimum_n: "),
+        ('[parameters]\nsurvey_credit = "everybody"', "parameters.survey_credit: "),
+        ("[parameters]\nsurvey_credit_share = 0.5", "parameters.survey_credit_share: "),
         ("[parameters]\nreopen_window = 1", "parameters.reopen_window: there is no such setting"),
         ("[warehouse]\nport = 70000", "warehouse.port: "),
         ("warehouse = 5", "warehouse: "),

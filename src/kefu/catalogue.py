@@ -247,18 +247,8 @@ def _kpi(
     def total(name: str) -> str:
         return f"sum({metrics[name]['expr']})"
 
-    for word, known in (("unit", UNIT_NAMES), ("direction", DIRECTION_NAMES), ("interval", INTERVAL_NOTES)):
-        if meta[word] not in known:
-            raise ValueError(f"{word} {meta[word]!r} is none of {', '.join(known)}")
+    _validate(meta, model)
     interval: Interval = meta["interval"]
-    if unknown := set(meta["edge_rules"]) - set(RULES):
-        raise ValueError(f"unknown edge rules: {', '.join(sorted(unknown))}")
-    if unknown := set(meta["dimensions"]) - set(DIMENSION_COLUMNS):
-        raise ValueError(f"unknown dimensions: {', '.join(sorted(unknown))}")
-    columns = {column["name"] for column in model["columns"]}
-    if absent := {DIMENSION_COLUMNS[name] for name in meta["dimensions"]} - columns:
-        raise ValueError(f"{model['name']} has no column {', '.join(sorted(absent))}")
-
     table, low, high = model["name"], None, None
     if interval == "none" and metric["type"] == "ratio":  # of sums over everything there was
         numerator, denominator = total(metric["numerator"]), total(metric["denominator"])
@@ -343,6 +333,20 @@ def _of_bands(metric: Mapping[str, Any], meta: Mapping[str, Any]) -> tuple[str, 
         name, bands = "median_patience", f"(kpis.waited({band}, durations, {meta['has_left']}))"
     value, low, high = (f"cast(kpis.{name}{end}{bands} as double precision)" for end in ("", "_low", "_high"))
     return f"sum(case when {band} is not null then durations end)", value, low, high
+
+
+def _validate(meta: Mapping[str, Any], model: Mapping[str, Any]) -> None:
+    """ValueError names a word the catalogue does not know, or a dimension its table does not have."""
+    for word, known in (("unit", UNIT_NAMES), ("direction", DIRECTION_NAMES), ("interval", INTERVAL_NOTES)):
+        if meta[word] not in known:
+            raise ValueError(f"{word} {meta[word]!r} is none of {', '.join(known)}")
+    if unknown := set(meta["edge_rules"]) - set(RULES):
+        raise ValueError(f"unknown edge rules: {', '.join(sorted(unknown))}")
+    if unknown := set(meta["dimensions"]) - set(DIMENSION_COLUMNS):
+        raise ValueError(f"unknown dimensions: {', '.join(sorted(unknown))}")
+    columns = {column["name"] for column in model["columns"]}
+    if absent := {DIMENSION_COLUMNS[name] for name in meta["dimensions"]} - columns:
+        raise ValueError(f"{model['name']} has no column {', '.join(sorted(absent))}")
 
 
 def _sides(

@@ -95,7 +95,11 @@ def parts(
         **dims, "survey_id": "s", "segment": "none", "csat_responses": answers, "csat_positive": positive,
         "csat_score": positive + 0.25 * (answers - positive),
         "csat_score_squares": positive + 0.0625 * (answers - positive),
+        "csat_best": positive, "csat_negative": answers - positive, "bad_ratings": answers - positive,
+        "recovered_ratings": (answers - positive) // 3,
         "nps_responses": answers, "nps_promoters": answers // 2, "nps_detractors": answers // 5,
+        "ces_responses": answers, "ces_very_easy": answers // 2, "ces_hard": answers - answers // 2,
+        "invitations_eligible": 7 * answers, "invitations_sent": 6 * answers,
         "invitations_delivered": 5 * answers, "invitations_answered": answers,
     }  # fmt: skip
     issues = {

@@ -104,9 +104,14 @@ def _wrong(table: Table, row: Row, chance: random.Random) -> Row:
             continue
         if pa.types.is_timestamp(kind) and row[name] is not None:
             changed[name] = row[name].replace(minute=chance.randrange(60))
-        elif name in ("email", "phone", "reference", "merged_into", "call_id", "follow_up_of"):
-            changed[name] = None
-        elif name in ("value", "agent", "team", "assignee_id", "group_id", "callback_of"):
+        elif name in ("email", "phone", "reference", "merged_into", "call_id", "follow_up_of") or name in (
+            "value",
+            "agent",
+            "team",
+            "assignee_id",
+            "group_id",
+            "callback_of",
+        ):
             changed[name] = None
     return changed
 

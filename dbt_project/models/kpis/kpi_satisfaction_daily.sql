@@ -1,7 +1,6 @@
 -- Answers are booked on the reporting day they were given (and, in columns of their own, on that of the contact), bad
 -- ratings when given, invitations when sent. An answer counts for teams by its credits (E08), so that over all teams it
 -- counts 1. Additive parts only.
-{%- set score = 'score * weight' %}
 {%- set answers = {
     'csat_responses': "metric = 'csat'",
     'csat_positive': "metric = 'csat' and box = 'top'",
@@ -20,15 +19,27 @@
 } %}
 {%- set scores = ['csat', 'ces'] %}
 {%- set rules = ['time_weighted', 'all_agents_equal', 'last_agent', 'assignee_at_rating'] %}
+{#- The type of each part, and what it is a sum of among the credited answers. -#}
 {%- set types = {} %}
-{%- for part in answers %}
+{%- set sums = {} %}
+{%- for part, condition in answers.items() %}
 {%- do types.update({part: 'decimal(18, 6)'}) %}
+{%- do sums.update({part: ['weight', 'is_ours and ' ~ condition]}) %}
 {%- endfor %}
 {%- for metric in scores %}
 {%- do types.update({metric ~ '_score': 'decimal(18, 12)', metric ~ '_score_squares': 'decimal(18, 12)'}) %}
+{%- set ours = "is_ours and metric = '" ~ metric ~ "'" %}
+{%- do sums.update({
+    metric ~ '_score': ['score * weight', ours],
+    metric ~ '_score_squares': ['cast(score * score as decimal(18, 12)) * weight', ours],
+}) %}
 {%- endfor %}
 {%- for rule in rules %}
 {%- do types.update({'csat_responses_' ~ rule: 'decimal(18, 6)', 'csat_positive_' ~ rule: 'decimal(18, 6)'}) %}
+{%- set rated = "metric = 'csat' and credit_rule = '" ~ rule ~ "'" %}
+{%- do sums.update({
+    'csat_responses_' ~ rule: ['weight', rated], 'csat_positive_' ~ rule: ['weight', rated ~ " and box = 'top'"],
+}) %}
 {%- endfor %}
 {%- do types.update({
     'csat_responses_by_contact': 'decimal(18, 6)', 'csat_positive_by_contact': 'decimal(18, 6)',
@@ -36,6 +47,12 @@
     'invitations_eligible': 'bigint', 'invitations_sent': 'bigint', 'invitations_delivered': 'bigint',
     'invitations_answered': 'bigint',
 }) %}
+{%- set given = {
+    'answered': sums.keys() | list,
+    'answered_by_contact': ['csat_responses_by_contact', 'csat_positive_by_contact'],
+    'recovered': ['bad_ratings', 'recovered_ratings'],
+    'invited': ['invitations_eligible', 'invitations_sent', 'invitations_delivered', 'invitations_answered'],
+} %}
 with
 
 build as (
@@ -60,7 +77,7 @@ credits as (
         {{ kf_touched('survey_day', 'credits.service_date', 'date') }}
         or {{ kf_touched('survey_day', 'credits.contact_date', 'date') }}
 
-    group by 1, 2, 3, 4
+    group by credits.response_id, credits.credit_rule, credits.team_id, build.survey_credit
 
 ),
 
@@ -98,33 +115,16 @@ answered as (
         channel,
         team_id,
         survey_id,
-        segment,
-        {%- for part, condition in answers.items() %}
-        cast(coalesce(sum(weight) filter (where is_ours and {{ condition }}), 0) as decimal(18, 6)) as {{ part }},
+        {%- for part, (what, condition) in sums.items() %}
+        cast(coalesce(sum({{ what }}) filter (where {{ condition }}), 0) as {{ types[part] }}) as {{ part }},
         {%- endfor %}
-        {%- for metric in scores %}
-        cast(
-            coalesce(sum({{ score }}) filter (where is_ours and metric = '{{ metric }}'), 0) as decimal(18, 12)
-        ) as {{ metric }}_score,
-        cast(
-            coalesce(
-                sum(cast(score * score as decimal(18, 12)) * weight) filter (where is_ours and metric = '{{ metric }}'), 0
-            ) as decimal(18, 12)
-        ) as {{ metric }}_score_squares,
-        {%- endfor %}
-        {%- for rule in rules %}
-        {%- set rated = "metric = 'csat' and credit_rule = '" ~ rule ~ "'" %}
-        cast(coalesce(sum(weight) filter (where {{ rated }}), 0) as decimal(18, 6)) as csat_responses_{{ rule }},
-        cast(
-            coalesce(sum(weight) filter (where {{ rated }} and box = 'top'), 0) as decimal(18, 6)
-        ) as csat_positive_{{ rule }}{{ ',' if not loop.last }}
-        {%- endfor %}
+        segment
 
     from credited
 
     where {{ kf_touched('survey_day', 'service_date', 'date') }}
 
-    group by 1, 2, 3, 4, 5, 6
+    group by service_date, source, channel, team_id, survey_id, segment
 
 ),
 
@@ -144,7 +144,7 @@ answered_by_contact as (
 
     where metric = 'csat' and is_ours and {{ kf_touched('survey_day', 'contact_date', 'date') }}
 
-    group by 1, 2, 3, 4, 5, 6
+    group by contact_date, source, channel, team_id, survey_id, segment
 
 ),
 
@@ -167,7 +167,13 @@ recovered as (
 
     where credits.is_ours and {{ kf_touched('survey_day', 'recoveries.service_date', 'date') }}
 
-    group by 1, 2, 3, 4, 5, 6
+    group by
+        recoveries.service_date,
+        recoveries.source,
+        recoveries.channel,
+        credits.team_id,
+        recoveries.survey_id,
+        recoveries.segment
 
 ),
 
@@ -189,33 +195,25 @@ invited as (
 
     where {{ kf_touched('survey_day', 'service_date', 'date') }}
 
-    group by 1, 2, 3, 4, 5, 6
+    group by service_date, source, channel, team_id, survey_id, segment
 
 ),
-{% set of_answers = answers.keys() | list %}
-{%- for metric in scores %}{% do of_answers.extend([metric ~ '_score', metric ~ '_score_squares']) %}{% endfor %}
-{%- for rule in rules %}{% do of_answers.extend(['csat_responses_' ~ rule, 'csat_positive_' ~ rule]) %}{% endfor %}
-{%- set given = {
-    'answered': of_answers,
-    'answered_by_contact': ['csat_responses_by_contact', 'csat_positive_by_contact'],
-    'recovered': ['bad_ratings', 'recovered_ratings'],
-    'invited': ['invitations_eligible', 'invitations_sent', 'invitations_delivered', 'invitations_answered'],
-} %}
-stacked as (
-    {%- for table, parts in given.items() %}
 
+stacked as (
+
+    {%- for table, parts in given.items() %}
     select
         service_date,
         source,
         channel,
         team_id,
         survey_id,
-        segment,
         {%- for part, type in types.items() %}
-        {{ part if part in parts else 'cast(0 as ' ~ type ~ ') as ' ~ part }}{{ ',' if not loop.last }}
+        {{ part if part in parts else 'cast(0 as ' ~ type ~ ') as ' ~ part }},
         {%- endfor %}
+        segment
     from {{ table }}
-    {{- '\n    union all' if not loop.last }}
+    {{ 'union all' if not loop.last }}
     {%- endfor %}
 
 )
@@ -226,11 +224,11 @@ select
     channel,
     team_id,
     survey_id,
-    segment,
     {%- for part, type in types.items() %}
-    cast(sum({{ part }}) as {{ type }}) as {{ part }}{{ ',' if not loop.last }}
+    cast(sum({{ part }}) as {{ type }}) as {{ part }},
     {%- endfor %}
+    segment
 
 from stacked
 
-group by 1, 2, 3, 4, 5, 6
+group by service_date, source, channel, team_id, survey_id, segment

@@ -1,5 +1,12 @@
 -- Who an answer is about (E08), under each published rule: one row per answer, rule, agent and team, the weights of an
 -- answer under a rule being exactly 1 in all. Teams are those of the event, never those of today.
+{#- What a rule goes by, and what instead where there is nothing of it. -#}
+{%- set rules = {
+    'time_weighted': ['hands', 'acted', 'held', 'claimed'],
+    'all_agents_equal': ['acted', 'held', 'claimed'],
+    'last_agent': ['acted_last', 'held', 'claimed'],
+    'assignee_at_rating': ['held', 'claimed'],
+} %}
 with
 
 build as (
@@ -29,8 +36,12 @@ events as (
         events.status,
         events.agent_id,
         events.team_id,
-        {{ kf_seconds_between('events.occurred_at', "coalesce(lead(events.occurred_at) over in_order, ratings.responded_at)") }} as spell_seconds,
-        row_number() over (partition by ratings.response_id order by events.sequence desc) as from_last
+        {{ kf_seconds_between(
+            'events.occurred_at', 'coalesce(lead(events.occurred_at) over in_order, ratings.responded_at)'
+        ) }} as spell_seconds,
+        row_number() over (
+            partition by ratings.response_id, events.ticket_id order by events.sequence desc
+        ) as from_last
 
     from ratings
     inner join {{ ref('fct_ticket_events') }} as events
@@ -38,7 +49,13 @@ events as (
             ratings.ticket_id = events.ticket_id
             and ratings.responded_at >= events.occurred_at
 
-    window in_order as (partition by ratings.response_id order by events.sequence)
+    window in_order as (partition by ratings.response_id, events.ticket_id order by events.sequence)
+
+),
+
+ticketed as (
+
+    select distinct response_id from events
 
 ),
 
@@ -51,11 +68,13 @@ legs as (
         legs.agent_id,
         legs.team_id,
         legs.handle_seconds,
-        row_number() over (partition by ratings.response_id order by legs.leg_number desc) as from_last
+        row_number() over (
+            partition by ratings.response_id order by legs.leg_number desc nulls last, legs.leg_id desc
+        ) as from_last
 
     from ratings
     inner join {{ ref('fct_contact_legs') }} as legs on ratings.interaction_id = legs.interaction_id
-    left join (select distinct response_id from events) as ticketed on ratings.response_id = ticketed.response_id
+    left join ticketed on ratings.response_id = ticketed.response_id
 
     where
         legs.agent_id is not null
@@ -108,7 +127,7 @@ acts as (
 
     where actor_kind = 'agent' and actor_id is not null and (is_agent_reply or is_solve)
 
-    union all
+    union
 
     select
         response_id,
@@ -124,20 +143,53 @@ ranked_acts as (
 
     select
         *,
-        row_number() over (partition by response_id, agent_id order by place desc) as from_own_last,
-        row_number() over (partition by response_id order by place desc) as from_last
+        row_number() over (
+            partition by response_id, agent_id order by place desc nulls last, team_id asc nulls last
+        ) as from_own_last,
+        row_number() over (
+            partition by response_id order by place desc nulls last, agent_id asc nulls last, team_id asc nulls last
+        ) as from_last
 
     from acts
 
 ),
 
--- who had it when it was rated; of a call, who spoke last
-holders as (
+acted as (
 
     select
         response_id,
         agent_id,
-        team_id
+        team_id,
+        1 as parts
+
+    from ranked_acts
+
+    where from_own_last = 1
+
+),
+
+acted_last as (
+
+    select
+        response_id,
+        agent_id,
+        team_id,
+        1 as parts
+
+    from ranked_acts
+
+    where from_last = 1
+
+),
+
+-- who had it when it was rated; of a call, who spoke last
+held as (
+
+    select
+        response_id,
+        agent_id,
+        team_id,
+        1 as parts
 
     from events
 
@@ -148,7 +200,8 @@ holders as (
     select
         response_id,
         agent_id,
-        team_id
+        team_id,
+        1 as parts
 
     from legs
 
@@ -157,58 +210,33 @@ holders as (
 ),
 
 -- what the survey itself says stands where the ledger knows nothing of the contact
-claims as (
+claimed as (
 
     select
         response_id,
         coalesce(agent_id, 'none') as agent_id,
-        team_id
+        team_id,
+        1 as parts
 
     from ratings
 
 ),
 
 candidates as (
-
-    select response_id, 'time_weighted' as credit_rule, 1 as choice, agent_id, team_id, parts
-    from hands
-    union all
-    select response_id, 'time_weighted' as credit_rule, 2 as choice, agent_id, team_id, 1 as parts
-    from ranked_acts
-    where from_own_last = 1
-    union all
-    select response_id, 'time_weighted' as credit_rule, 3 as choice, agent_id, team_id, 1 as parts
-    from holders
-    union all
-    select response_id, 'time_weighted' as credit_rule, 4 as choice, agent_id, team_id, 1 as parts
-    from claims
-    union all
-    select response_id, 'all_agents_equal' as credit_rule, 1 as choice, agent_id, team_id, 1 as parts
-    from ranked_acts
-    where from_own_last = 1
-    union all
-    select response_id, 'all_agents_equal' as credit_rule, 2 as choice, agent_id, team_id, 1 as parts
-    from holders
-    union all
-    select response_id, 'all_agents_equal' as credit_rule, 3 as choice, agent_id, team_id, 1 as parts
-    from claims
-    union all
-    select response_id, 'last_agent' as credit_rule, 1 as choice, agent_id, team_id, 1 as parts
-    from ranked_acts
-    where from_last = 1
-    union all
-    select response_id, 'last_agent' as credit_rule, 2 as choice, agent_id, team_id, 1 as parts
-    from holders
-    union all
-    select response_id, 'last_agent' as credit_rule, 3 as choice, agent_id, team_id, 1 as parts
-    from claims
-    union all
-    select response_id, 'assignee_at_rating' as credit_rule, 1 as choice, agent_id, team_id, 1 as parts
-    from holders
-    union all
-    select response_id, 'assignee_at_rating' as credit_rule, 2 as choice, agent_id, team_id, 1 as parts
-    from claims
-
+    {%- for credit_rule, choices in rules.items() %}
+    {%- set outer = loop %}
+    {%- for choice in choices %}
+    select
+        response_id,
+        '{{ credit_rule }}' as credit_rule,
+        {{ loop.index }} as choice,
+        agent_id,
+        team_id,
+        parts
+    from {{ choice }}
+    {{- '\n    union all' if not (loop.last and outer.last) }}
+    {%- endfor %}
+    {%- endfor %}
 ),
 
 chosen as (
@@ -232,7 +260,8 @@ shared as (
         team_id,
         {{ kf_idiv('parts * 1000000', 'all_parts') }} as millionths,
         row_number() over (
-            partition by response_id, credit_rule order by parts desc, agent_id, team_id
+            partition by response_id, credit_rule
+            order by parts desc nulls last, agent_id asc nulls last, team_id asc nulls last
         ) as from_largest
 
     from chosen
@@ -260,7 +289,9 @@ judged as (
 
     select
         *,
-        cast(sum(weight_millionths) over (partition by response_id, credit_rule, agent_id) as bigint) as agent_millionths
+        cast(
+            sum(weight_millionths) over (partition by response_id, credit_rule, agent_id) as bigint
+        ) as agent_millionths
 
     from completed
 

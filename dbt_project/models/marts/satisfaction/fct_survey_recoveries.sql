@@ -28,7 +28,7 @@ ranked as (
     select
         *,
         row_number() over (
-            partition by respondent_id, submission_id, responded_at order by grade, response_id
+            partition by respondent_id, submission_id, responded_at order by grade nulls last, response_id
         ) as from_worst
 
     from ratings
@@ -39,7 +39,9 @@ followed as (
 
     select
         *,
-        lead(box) over (partition by respondent_id order by responded_at, submission_id) as next_box
+        lead(box) over (
+            partition by respondent_id order by responded_at nulls last, submission_id nulls last
+        ) as next_box
 
     from ranked
 

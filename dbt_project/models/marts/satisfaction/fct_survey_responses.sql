@@ -189,7 +189,8 @@ compared as (
     from decided
 
     window in_order as (
-        partition by invitation_key, question_id, is_rating order by responded_at, submission_id, response_id
+        partition by invitation_key, question_id, is_rating
+        order by responded_at nulls last, submission_id nulls last, response_id
     )
 
 )

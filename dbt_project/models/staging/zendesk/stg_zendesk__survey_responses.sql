@@ -32,28 +32,10 @@ rated as (
 
 ),
 
-scored as (
-
-    select
-        id,
-        ticket_id,
-        requester_id,
-        assignee_id,
-        group_id,
-        event_id,
-        verdict,
-        updated_at
-
-    from rated
-
-    union all
+changed as (
 
     select
         rated.id,
-        rated.ticket_id,
-        rated.requester_id,
-        rated.assignee_id,
-        rated.group_id,
         events.event_id,
         case when events.value like 'good%' then 'good' else 'bad' end as verdict,
         events.created_at as updated_at
@@ -69,11 +51,48 @@ scored as (
 
 ),
 
+stacked as (
+
+    select
+        id,
+        event_id,
+        verdict,
+        updated_at
+    from rated
+
+    union all
+
+    select
+        id,
+        event_id,
+        verdict,
+        updated_at
+    from changed
+
+),
+
+-- an event may say it in two of its parts
+scored as (
+
+    select
+        id,
+        event_id,
+        min(verdict) as verdict,
+        min(updated_at) as updated_at
+
+    from stacked
+
+    group by id, event_id
+
+),
+
 followed as (
 
     select
         *,
-        lead(verdict) over (partition by id order by updated_at, event_id nulls last) as next_verdict
+        lead(verdict) over (
+            partition by id order by updated_at nulls last, event_id nulls last
+        ) as next_verdict
 
     from scored
 
@@ -84,15 +103,15 @@ select
     'zendesk-' || followed.id as submission_id,
     'zendesk' as source,
     'rating' as question_id,
-    'zendesk-' || followed.ticket_id as invitation_id,
+    'zendesk-' || rated.ticket_id as invitation_id,
     'zendesk-ticket-rating' as survey_id,
     'csat' as metric,
     'thumbs' as scale_id,
     cast(case when followed.verdict = 'good' then 1 else 0 end as decimal(18, 6)) as answer,
-    {{ kf_identity('account', 'cast(followed.requester_id as ' ~ kf_text() ~ ')', "'zendesk'") }} as identity_id,
-    'zendesk-' || followed.assignee_id as agent_id,
-    'zendesk-' || followed.group_id as source_team_id,
-    'zendesk-' || followed.ticket_id as ticket_id,
+    {{ kf_identity('account', 'cast(rated.requester_id as ' ~ kf_text() ~ ')', "'zendesk'") }} as identity_id,
+    'zendesk-' || rated.assignee_id as agent_id,
+    'zendesk-' || rated.group_id as source_team_id,
+    'zendesk-' || rated.ticket_id as ticket_id,
     cast(null as {{ kf_text() }}) as interaction_id,
     {{ canonical_channel("coalesce(tickets.via_channel, 'other')") }} as channel,
     cast(null as {{ kf_text() }}) as segment,
@@ -100,6 +119,7 @@ select
     {{ kf_utc('followed.updated_at') }} as responded_at
 
 from followed
-left join tickets on followed.ticket_id = tickets.id
+inner join rated on followed.id = rated.id
+left join tickets on rated.ticket_id = tickets.id
 
 where followed.event_id is null or followed.verdict <> followed.next_verdict
