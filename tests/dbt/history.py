@@ -104,14 +104,10 @@ def _wrong(table: Table, row: Row, chance: random.Random) -> Row:
             continue
         if pa.types.is_timestamp(kind) and row[name] is not None:
             changed[name] = row[name].replace(minute=chance.randrange(60))
-        elif name in ("email", "phone", "reference", "merged_into", "call_id", "follow_up_of") or name in (
-            "value",
-            "agent",
-            "team",
-            "assignee_id",
-            "group_id",
-            "callback_of",
-        ):
+        elif name in (
+            "email", "phone", "reference", "merged_into", "call_id", "follow_up_of", "value", "agent", "team",
+            "assignee_id", "group_id", "callback_of",
+        ):  # fmt: skip
             changed[name] = None
     return changed
 
