@@ -64,7 +64,7 @@ meta:
 
 {#- Roots of another entity that hang on this model's: those of `relation` whose `by` is a root on the worklist. -#}
 {% macro kf_announce_through(of_entity, relation, by, entity, column) -%}
-    {%- if execute and is_incremental() -%}
+    {%- if execute and not kf_is_full() -%}
         insert into {{ source('kefu', 'worklist') }} (slot, entity, id)
         select distinct slots.slot, '{{ entity }}', related.{{ column }}
         from {{ relation }} as related
