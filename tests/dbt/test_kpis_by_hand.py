@@ -84,8 +84,8 @@ BY_HAND: dict[str, tuple[float, int | None]] = {
     # b1 of c1, c4, c5, c6, c7, b1, b3; c1 for a reason
     "qa_coverage": (1, 7),
     "qa_coverage_targeted": (1, 7),
-    # Eve 1800 of wrap-up and 3840 + 1800 idle; Fay 600 and 1200; Ann, whom the log never signs out, 30 of wrap-up, 100 and
-    # 30 of talk within twelve hours that are cut there, 10 of wrap-up after midnight
+    # Eve 1800 of wrap-up and 3840 + 1800 idle; Fay 600 and 1200; Ann, whom the log never signs out, 30 of wrap-up, 100
+    # and 30 of talk within twelve hours that are cut there, 10 of wrap-up after midnight
     "occupancy": (2570, 52_480),
     # Eve all of 7200, four minutes being none; Fay 1800 of 2400 + 1200
     "adherence": (9000, 10_800),

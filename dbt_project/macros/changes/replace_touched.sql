@@ -70,6 +70,7 @@ meta:
         from {{ relation }} as related
         cross join {{ kf_slots_concerned() }}
         where related.{{ by }} in ({{ kf_worklist(of_entity, only_from_raw=true) }})
+            and related.{{ column }} is not null
         on conflict do nothing
     {%- endif -%}
 {%- endmacro %}
