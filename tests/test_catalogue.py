@@ -65,13 +65,15 @@ def test_every_kpi_says_what_a_reader_needs_to_judge_it(kpis: dict[str, Kpi]) ->
     for one in kpis.values():
         assert one.unit in catalogue.UNIT_NAMES, one.id
         assert one.direction in catalogue.DIRECTION_NAMES, one.id
-        assert one.group in ("telephony", "tickets", "issues", "satisfaction"), one.id
+        assert one.group in ("telephony", "tickets", "issues", "satisfaction", "quality", "workforce"), one.id
         assert one.owner and one.source and one.since and one.version >= 1, one.id
         assert one.minimum_n >= 1, one.id
         assert one.grains == catalogue.GRAINS, one.id
         assert {"executive", "manager", "analyst"} >= set(one.roles) > set(), one.id
-        # whoever works on two channels at a time is busy once
-        assert "team" in one.dimensions and ("channel" in one.dimensions or one.id == "concurrency"), one.id
+        assert "team" in one.dimensions, one.id
+        # whoever works on two channels at a time is busy once: an agent's second belongs to none
+        without = one.group == "workforce" or one.id == "concurrency"
+        assert ("channel" in one.dimensions) != without, one.id
         low, high = one.valid_range
         assert low is None or high is None or low < high, one.id
         if one.target is not None:
@@ -86,6 +88,7 @@ def test_the_unit_the_interval_and_the_range_of_a_kpi_fit(kpis: dict[str, Kpi]) 
             "none": {"count", "seconds", "ratio"},
             "mean": {"seconds", "score", "ratio"},
             "percentile": {"seconds"},
+            "ratio": {"percent", "index"},
             "patience": {"seconds"},
         }
         assert one.unit in expected[one.interval], one.id
@@ -171,8 +174,8 @@ def test_everything_that_is_wrong_with_the_definitions_is_said_at_once(copy: Cop
     assert lines == [
         "  - kpi_telephony_hourly.yml: metric offered: owner is missing",
         "  - kpi_telephony_hourly.yml: metric answered: code is missing",
-        "  - kpi_telephony_hourly.yml: metric answer_rate: interval 'guess' is none of share, mean, nps, percentile, "
-        "patience, none",
+        "  - kpi_telephony_hourly.yml: metric answer_rate: interval 'guess' is none of share, mean, nps, ratio, "
+        "percentile, patience, none",
     ]
 
 

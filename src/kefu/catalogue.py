@@ -20,8 +20,8 @@ from kefu import golden
 from kefu.edge_rules import RULES
 from kefu.errors import KefuError
 
-Unit = Literal["percent", "seconds", "count", "points", "score", "ratio"]
-Interval = Literal["share", "mean", "nps", "percentile", "patience", "none"]
+Unit = Literal["percent", "seconds", "count", "points", "score", "ratio", "index"]
+Interval = Literal["share", "mean", "nps", "ratio", "percentile", "patience", "none"]
 LANGUAGES = ("en", "zh")
 
 # The columns of the kpi tables behind the dimensions people name.
@@ -45,6 +45,7 @@ INTERVAL_NOTES = {
     "share": {"en": "95 % Wilson interval", "zh": "95% Wilson 区间"},
     "mean": {"en": "95 % normal interval of the mean", "zh": "95% 均值正态区间"},
     "nps": {"en": "95 % adjusted-Wald interval", "zh": "95% 校正 Wald 区间"},
+    "ratio": {"en": "95 % interval of a ratio of sums, by what is sampled", "zh": "95% 总和之比区间（按抽样单位）"},
     "percentile": {
         "en": "95 % order-statistic interval; durations are counted by band: exact below 1,000 s, "
         "from there on within 0.5 %",
@@ -65,6 +66,7 @@ UNIT_NAMES = {
     "points": {"en": "points, -100 to 100", "zh": "分，-100 至 100"},
     "score": {"en": "score, 0 to 1", "zh": "得分，0 至 1"},
     "ratio": {"en": "a ticket or issue", "zh": "每工单或每问题"},
+    "index": {"en": "ratio, 1 is as planned", "zh": "比值，1 为与计划一致"},
 }
 DIRECTION_NAMES = {
     "up": {"en": "higher is better", "zh": "越高越好"},
@@ -232,6 +234,8 @@ _ORDER = {
             "kpi_sla_daily",
             "kpi_issues_daily",
             "kpi_satisfaction_daily",
+            "kpi_quality_daily",
+            "kpi_workforce_daily",
         )
     )
 }
@@ -272,6 +276,14 @@ def _kpi(
         elif interval == "mean":
             squares = f"sum({meta['squares']})"
             low, high = (f"kpis.mean_{end}({numerator}, {squares}, {n})" for end in ("low", "high"))
+        elif interval == "ratio":
+            # What was drawn is whole days of agents, or whole evaluations; seconds and items come in bunches.
+            n = f"sum({meta['n']})"
+            moments = ", ".join(f"sum({meta[name]})" for name in ("squares", "products", "base_squares"))
+            most = "1" if meta["unit"] == "percent" else "'Infinity'"
+            low, high = (
+                f"kpis.ratio_{end}({numerator}, {denominator}, {moments}, {n}, {most})" for end in ("low", "high")
+            )
         else:
             value = f"100 * {value}"
             sides_of = (

@@ -24,7 +24,8 @@ AS_OF = datetime(2026, 11, 25, 2, 0)  # Wednesday 10:00 in Shanghai, naive UTC
 TABLES = (
     "kpi_telephony_hourly", "kpi_contact_durations_daily", "kpi_leg_durations_daily", "kpi_queue_visits_daily",
     "kpi_callbacks_daily", "kpi_concurrency_daily", "kpi_tickets_daily", "kpi_ticket_durations_daily",
-    "kpi_backlog_daily", "kpi_sla_daily", "kpi_issues_daily", "kpi_satisfaction_daily",
+    "kpi_backlog_daily", "kpi_sla_daily", "kpi_issues_daily", "kpi_satisfaction_daily", "kpi_quality_daily",
+    "kpi_workforce_daily",
 )  # fmt: skip
 DIRECTOR = ("service_level", "abandon_rate", "csat", "nps", "first_reply_time", "backlog")
 TEAMS = {

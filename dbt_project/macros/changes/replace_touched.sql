@@ -92,6 +92,19 @@ with the source in front or without it (kf_contact_links).
     on conflict do nothing
 {%- endmacro %}
 
+{#- Roots of another entity that hang on this model's: those of `relation` whose `by` is a root on the worklist. -#}
+{% macro kf_announce_through(of_entity, relation, by, entity, column) -%}
+    {%- if execute and not kf_is_full() -%}
+        insert into {{ source('kefu', 'worklist') }} (slot, entity, id)
+        select distinct slots.slot, '{{ entity }}', related.{{ column }}
+        from {{ relation }} as related
+        cross join {{ kf_slots_concerned() }}
+        where related.{{ by }} in ({{ kf_worklist(of_entity, only_from_raw=true) }})
+            and related.{{ column }} is not null
+        on conflict do nothing
+    {%- endif -%}
+{%- endmacro %}
+
 {#- Whether a row of this model, or of another `relation`, belongs to a root on the worklist. -#}
 {% macro kf_is_on_worklist(root, relation=none) -%}
     {%- set is_ledger = (relation or this).schema == 'canonical' and not root.get('derived') -%}

@@ -10,6 +10,8 @@
 -- depends_on: {{ ref('kpi_queue_visits_daily') }}
 -- depends_on: {{ ref('kpi_concurrency_daily') }}
 -- depends_on: {{ ref('kpi_callbacks_daily') }}
+-- depends_on: {{ ref('kpi_quality_daily') }}
+-- depends_on: {{ ref('kpi_workforce_daily') }}
 {#- Every KPI of the catalogue by its own formula, so the kpi tables are read once each and no formula is repeated. -#}
 {%- set tables = {} %}
 {%- for kpi in kpi_parts() %}
