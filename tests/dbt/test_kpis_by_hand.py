@@ -317,7 +317,7 @@ def test_a_kpi_is_what_paper_says(told: Told, name: str) -> None:
     else:
         value = numerator / denominator
         assert row["value"] == (100 * numerator / denominator if name == "nps" else value)
-        assert row["n"] == denominator
+        assert row["n"] == DRAWN.get(name, denominator)
         if name == "concurrency" or denominator == 1:  # everything there was; no mean of one has an interval
             assert row["low"] is None or (row["low"], row["high"]) != (row["value"], row["value"])
         else:
@@ -343,8 +343,6 @@ def test_percentiles_roll_up_over_periods_and_teams(told: Told) -> None:
     [week] = kpi.ask(told.settings, Question("wait_p90", grain="week", source="asterisk"))
     # no mean of 45 and 60: the 9th of 4, 5, 5, 12, 20, 30, 35, 45, 60
     assert (week["value"], week["n"]) == (60, 9)
-        assert row["n"] == DRAWN.get(name, denominator)
-        assert row["low"] < row["value"] < row["high"]
 
 
 def test_the_three_kinds_of_interval_are_what_paper_says(told: Told) -> None:

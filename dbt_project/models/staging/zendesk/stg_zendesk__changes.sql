@@ -141,7 +141,7 @@ stacked as (
 
 ),
 
-people as (
+customers as (
 
     select
         cast(id as {{ kf_text() }}) as root,
@@ -176,4 +176,4 @@ select
     {{ kf_identity('account', 'root', "'zendesk'") }} as id,
     _loaded_at as loaded_at
 
-from people
+from customers
