@@ -7,7 +7,7 @@ A KPI is defined there and nowhere else. This module reads it and forms from it 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -102,6 +102,23 @@ class Kpi:
     denominator_classes: tuple[str, ...] = ()
     classes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     profiles: tuple[Kpi, ...] = ()  # published definitions beside the house's, over the same ledger
+    versions: tuple[Kpi, ...] = ()  # earlier definitions of this one, computed on; the latest of them first
+
+    def definitions(self) -> Iterator[Kpi]:
+        """This definition, its earlier versions, and the same of every profile."""
+        for one in (self, *self.profiles):
+            yield from (one, *one.versions)
+
+    def at_version(self, version: int | None) -> Kpi:
+        """The KPI as a version of its definition has it (None: as it is now); KefuError if there is no such version."""
+        found = {one.version: one for one in (self, *self.versions)}
+        if version is None:
+            return self
+        if version not in found:
+            raise KefuError(
+                f"{self.id} has no version {version}.", expected=f"one of {', '.join(map(str, sorted(found)))}"
+            )
+        return found[version]
 
     def under(self, profile: str) -> Kpi:
         """The KPI by another definition; KefuError if there is none of that name."""
@@ -119,26 +136,20 @@ def load(project: Path) -> dict[str, Kpi]:
 @cache
 def _load(folder: Path) -> dict[str, Kpi]:
     kpis: dict[str, Kpi] = {}
+    earlier: list[Kpi] = []
     problems: list[str] = []
     for path in sorted(folder.glob("*.yml"), key=lambda path: _ORDER.get(path.stem, len(_ORDER))):
-        for model in (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get("models", []):
-            metrics = {metric["name"]: metric for metric in model.get("metrics", [])}
-            for metric in metrics.values():
-                meta = metric.get("config", {}).get("meta", {})
-                parent = metrics.get(str(meta.get("profile_of")), {}).get("config", {}).get("meta", {})
-                if not (meta.get("kpi") or "profile_of" in meta):
-                    continue
-                try:
-                    kpi = _kpi(metric, {**parent, **meta}, metrics, model)
-                except (KeyError, TypeError, ValueError) as error:
-                    problems.append(f"{path.name}: metric {metric['name']}: {_words(error)}")
-                    continue
-                if kpi.id not in kpis:
-                    kpis[kpi.id] = kpi
-                elif "profile_of" in meta and kpi.profile not in {one.profile for one in kpis[kpi.id].profiles}:
-                    kpis[kpi.id] = replace(kpis[kpi.id], profiles=(*kpis[kpi.id].profiles, kpi))
-                else:
-                    problems.append(f"{path.name}: {kpi.id} is defined twice")
+        for meta, kpi in _read(path, problems):
+            if "version_of" in meta:
+                earlier.append(kpi)
+            elif kpi.id not in kpis:
+                kpis[kpi.id] = kpi
+            elif "profile_of" in meta and kpi.profile not in {one.profile for one in kpis[kpi.id].profiles}:
+                kpis[kpi.id] = replace(kpis[kpi.id], profiles=(*kpis[kpi.id].profiles, kpi))
+            else:
+                problems.append(f"{path.name}: {kpi.id} is defined twice")
+    for kpi in sorted(earlier, key=lambda one: -one.version):
+        problems += _add_version(kpis, kpi)
     for kpi in kpis.values():
         for partner in kpi.partners:
             if partner not in kpis:
@@ -149,6 +160,48 @@ def _load(folder: Path) -> dict[str, Kpi]:
             where=str(folder),
         )
     return kpis
+
+
+def _read(path: Path, problems: list[str]) -> Iterator[tuple[Mapping[str, Any], Kpi]]:
+    """The definitions of a file: of KPIs, of their profiles, of their earlier versions."""
+    for model in (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get("models", []):
+        metrics = {metric["name"]: metric for metric in model.get("metrics", [])}
+        for metric in metrics.values():
+            meta = metric.get("config", {}).get("meta", {})
+            if not (meta.get("kpi") or {"profile_of", "version_of"} & set(meta)):
+                continue
+            try:
+                yield meta, _kpi(metric, _inherited(meta, metrics), metrics, model)
+            except (KeyError, TypeError, ValueError) as error:
+                problems.append(f"{path.name}: metric {metric['name']}: {_words(error)}")
+
+
+def _inherited(meta: Mapping[str, Any], metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """What a metric says of itself over what the definition says that it is a profile or an earlier version of."""
+    parent = meta.get("version_of") or meta.get("profile_of")
+    if parent is None:
+        return dict(meta)
+    if parent not in metrics:
+        raise ValueError(f"there is no metric {parent} beside it")
+    above = _inherited(metrics[parent].get("config", {}).get("meta", {}), metrics)
+    return {"id": parent, **above, **meta}
+
+
+def _add_version(kpis: dict[str, Kpi], kpi: Kpi) -> list[str]:
+    """Put an earlier version to the definition it is one of; what is wrong with it."""
+    current = kpis.get(kpi.id)
+    held = current and {one.profile: one for one in (current, *current.profiles)}.get(kpi.profile)
+    if current is None or held is None:
+        return [f"{kpi.metric}: it is a version of nothing in the catalogue"]
+    if kpi.version >= held.version or kpi.version in {one.version for one in held.versions}:
+        return [f"{kpi.metric}: version {kpi.version} of {kpi.id} is there twice, or not before {held.version}"]
+    extended = replace(held, versions=(*held.versions, kpi))
+    if kpi.profile == current.profile:
+        kpis[kpi.id] = extended
+    else:
+        others = tuple(extended if one.profile == kpi.profile else one for one in current.profiles)
+        kpis[kpi.id] = replace(current, profiles=others)
+    return []
 
 
 _ORDER = {
@@ -213,7 +266,7 @@ def _kpi(
     lowest, highest = meta["valid_range"]
     definition = meta["definition"]
     return Kpi(
-        id=meta.get("profile_of") or metric["name"],
+        id=meta.get("id") or metric["name"],
         code=meta["code"],
         group=meta["group"],
         name=_both(meta["name"]),
@@ -382,6 +435,7 @@ def documentation(kpis: Iterable[Kpi], cases: Sequence[golden.Golden] = ()) -> s
             f"from kpis.{kpi.table}",
             "```",
             *_profiles(kpi),
+            *_versions(kpi),
         ]
     lines += [
         "",
@@ -414,4 +468,22 @@ def _profiles(kpi: Kpi) -> list[str]:
     for one in kpi.profiles:
         words = f"{one.description['en']} {one.description['zh']}"
         lines.append(f"| `{one.profile}` | {words} | {one.source} | `{one.value_sql}` |")
+    return lines
+
+
+def _versions(kpi: Kpi) -> list[str]:
+    """The definitions that held before, as a table in both languages."""
+    earlier = [one for held in (kpi, *kpi.profiles) for one in held.versions]
+    if not earlier:
+        return []
+    lines = [
+        "",
+        f"Earlier versions, computed on · 历史版本，仍在计算 (`kefu kpi {kpi.id} --version N`):",
+        "",
+        "| version · 版本 | profile | since · 自 | definition · 定义 | SQL |",
+        "|---|---|---|---|---|",
+    ]
+    for one in earlier:
+        words = f"{one.description['en']} {one.description['zh']}"
+        lines.append(f"| {one.version} | `{one.profile}` | {one.since} | {words} | `{one.value_sql}` |")
     return lines
