@@ -1,5 +1,6 @@
 -- Raw to ledger: every ticket, every event and every offered or answered rating is there. What is left out has a name:
--- ratings that were never offered. Of a build of what changed only that is looked at.
+-- ratings that were never offered, and events of a ticket the source has not shown yet, which wait for it. Of a build
+-- of what changed only that is looked at.
 with
 
 expected as (
@@ -14,9 +15,10 @@ expected as (
 
     select
         'ticket event' as entity,
-        'zendesk-' || event_id as id
-    from {{ source('zendesk', 'ticket_events') }}
-    where {{ kf_changed('ticket', 'zendesk', 'ticket_id', 'bigint') }}
+        'zendesk-' || events.event_id as id
+    from {{ source('zendesk', 'ticket_events') }} as events
+    inner join {{ source('zendesk', 'tickets') }} as tickets on events.ticket_id = tickets.id
+    where {{ kf_changed('ticket', 'zendesk', 'events.ticket_id', 'bigint') }}
 
     union
 
