@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -120,6 +120,23 @@ class Kpi:
     denominator_classes: tuple[str, ...] = ()
     classes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     profiles: tuple[Kpi, ...] = ()  # published definitions beside the house's, over the same ledger
+    versions: tuple[Kpi, ...] = ()  # earlier definitions of this one, computed on; the latest of them first
+
+    def definitions(self) -> Iterator[Kpi]:
+        """This definition, its earlier versions, and the same of every profile."""
+        for one in (self, *self.profiles):
+            yield from (one, *one.versions)
+
+    def at_version(self, version: int | None) -> Kpi:
+        """The KPI as a version of its definition has it (None: as it is now); KefuError if there is no such version."""
+        found = {one.version: one for one in (self, *self.versions)}
+        if version is None:
+            return self
+        if version not in found:
+            raise KefuError(
+                f"{self.id} has no version {version}.", expected=f"one of {', '.join(map(str, sorted(found)))}"
+            )
+        return found[version]
 
     def under(self, profile: str) -> Kpi:
         """The KPI by another definition; KefuError if there is none of that name."""
@@ -137,6 +154,7 @@ def load(project: Path) -> dict[str, Kpi]:
 @cache
 def _load(folder: Path) -> dict[str, Kpi]:
     kpis: dict[str, Kpi] = {}
+    earlier: list[Kpi] = []
     problems: list[str] = []
     models = [
         (path.name, model)
@@ -145,24 +163,17 @@ def _load(folder: Path) -> dict[str, Kpi]:
     ]
     everything = {metric["name"]: metric for _, model in models for metric in model.get("metrics", [])}
     for file, model in models:
-        metrics = {metric["name"]: metric for metric in model.get("metrics", [])}
-        others = model.get("config", {}).get("meta", {}).get("kpis", [])
-        for metric in [*metrics.values(), *others]:
-            meta = metric.get("config", {}).get("meta", {})
-            if not (meta.get("kpi") or "profile_of" in meta):
-                continue
-            try:
-                said = {**_inherited(metric, meta, everything), **meta}
-                kpi = _kpi(metric, said, metrics, model)
-            except (KeyError, TypeError, ValueError) as error:
-                problems.append(f"{file}: metric {metric['name']}: {_words(error)}")
-                continue
-            if kpi.id not in kpis:
-                kpis[kpi.id] = replace(kpi, in_metricflow=metric["name"] in metrics)
+        for meta, kpi in _read(file, model, everything, problems):
+            if "version_of" in meta:
+                earlier.append(kpi)
+            elif kpi.id not in kpis:
+                kpis[kpi.id] = kpi
             elif "profile_of" in meta and kpi.profile not in {one.profile for one in kpis[kpi.id].profiles}:
                 kpis[kpi.id] = replace(kpis[kpi.id], profiles=(*kpis[kpi.id].profiles, kpi))
             else:
                 problems.append(f"{file}: {kpi.id} is defined twice")
+    for kpi in sorted(earlier, key=lambda one: -one.version):
+        problems += _add_version(kpis, kpi)
     for kpi in kpis.values():
         for partner in kpi.partners:
             if partner not in kpis:
@@ -175,18 +186,42 @@ def _load(folder: Path) -> dict[str, Kpi]:
     return kpis
 
 
-def _inherited(metric: Mapping[str, Any], meta: Mapping[str, Any], metrics: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What a KPI need not say again: a profile takes it from its KPI, a percentile from the KPI of the mean."""
-    of = meta.get("profile_of") or meta.get("percentile_of")
-    if of is None:
-        return {}
-    parent: Mapping[str, Any] = metrics[of]["config"]["meta"]
-    if "profile_of" in meta:
-        return parent
+def _read(
+    file: str, model: Mapping[str, Any], everything: Mapping[str, Any], problems: list[str]
+) -> Iterator[tuple[Mapping[str, Any], Kpi]]:
+    """The definitions beside a model: of KPIs, of their profiles, of their earlier versions."""
+    metrics = {metric["name"]: metric for metric in model.get("metrics", [])}
+    others = model.get("config", {}).get("meta", {}).get("kpis", [])  # what MetricFlow cannot form
+    for metric in [*metrics.values(), *others]:
+        meta = metric.get("config", {}).get("meta", {})
+        if not (meta.get("kpi") or {"profile_of", "version_of"} & set(meta)):
+            continue
+        try:
+            kpi = _kpi(metric, _inherited(metric, meta, everything), metrics, model)
+            yield meta, replace(kpi, in_metricflow=metric["name"] in metrics)
+        except (KeyError, TypeError, ValueError) as error:
+            problems.append(f"{file}: metric {metric['name']}: {_words(error)}")
+
+
+def _inherited(metric: Mapping[str, Any], meta: Mapping[str, Any], metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """What a metric says of itself over what the definition says that it is a profile, an earlier version or a
+    percentile of."""
+    parent = meta.get("version_of") or meta.get("profile_of") or meta.get("percentile_of")
+    if parent is None:
+        return dict(meta)
+    if parent not in metrics:
+        raise ValueError(f"there is no metric {parent}")
+    above = _inherited(metrics[parent], metrics[parent].get("config", {}).get("meta", {}), metrics)
+    if "percentile_of" in meta:
+        return {**above, **_of_percentile(metric, above), **meta}
+    return {"id": parent, **above, **meta}
+
+
+def _of_percentile(metric: Mapping[str, Any], parent: Mapping[str, Any]) -> dict[str, Any]:
+    """How a percentile differs from the KPI of the mean."""
     percent = f"{100 * metric['percentile']:g}"
     name, described = parent["name"], parent["description"]
     return {
-        **parent,
         "code": f"{parent['code']}-p{percent}",
         "name": {"en": f"{name['en']}, p{percent}", "zh": f"{name['zh']} P{percent}"},
         "description": {
@@ -216,6 +251,23 @@ def _least_n(fraction: float) -> int:
 
     last_without = max(n for n in range(1, math.ceil(8 * Z**2 / min(fraction, 1 - fraction))) if not has_ends(n))
     return max(10, last_without + 1)
+
+
+def _add_version(kpis: dict[str, Kpi], kpi: Kpi) -> list[str]:
+    """Put an earlier version to the definition it is one of; what is wrong with it."""
+    current = kpis.get(kpi.id)
+    held = current and {one.profile: one for one in (current, *current.profiles)}.get(kpi.profile)
+    if current is None or held is None:
+        return [f"{kpi.metric}: it is a version of nothing in the catalogue"]
+    if kpi.version >= held.version or kpi.version in {one.version for one in held.versions}:
+        return [f"{kpi.metric}: version {kpi.version} of {kpi.id} is there twice, or not before {held.version}"]
+    extended = replace(held, versions=(*held.versions, kpi))
+    if kpi.profile == current.profile:
+        kpis[kpi.id] = extended
+    else:
+        others = tuple(extended if one.profile == kpi.profile else one for one in current.profiles)
+        kpis[kpi.id] = replace(current, profiles=others)
+    return []
 
 
 _ORDER = {
@@ -299,7 +351,7 @@ def _kpi(
     lowest, highest = meta["valid_range"]
     definition = meta["definition"]
     return Kpi(
-        id=meta.get("profile_of") or metric["name"],
+        id=meta.get("id") or metric["name"],
         code=meta["code"],
         group=meta["group"],
         name=_both(meta["name"]),
@@ -509,6 +561,7 @@ def documentation(kpis: Iterable[Kpi], cases: Sequence[golden.Golden] = ()) -> s
             f"from kpis.{kpi.table}",
             "```",
             *_profiles(kpi),
+            *_versions(kpi),
         ]
     lines += [
         "",
@@ -541,4 +594,22 @@ def _profiles(kpi: Kpi) -> list[str]:
     for one in kpi.profiles:
         words = f"{one.description['en']} {one.description['zh']}"
         lines.append(f"| `{one.profile}` | {words} | {one.source} | `{one.value_sql}` |")
+    return lines
+
+
+def _versions(kpi: Kpi) -> list[str]:
+    """The definitions that held before, as a table in both languages."""
+    earlier = [one for held in (kpi, *kpi.profiles) for one in held.versions]
+    if not earlier:
+        return []
+    lines = [
+        "",
+        f"Earlier versions, computed on · 历史版本，仍在计算 (`kefu kpi {kpi.id} --version N`):",
+        "",
+        "| version · 版本 | profile | since · 自 | definition · 定义 | SQL |",
+        "|---|---|---|---|---|",
+    ]
+    for one in earlier:
+        words = f"{one.description['en']} {one.description['zh']}"
+        lines.append(f"| {one.version} | `{one.profile}` | {one.since} | {words} | `{one.value_sql}` |")
     return lines

@@ -6,10 +6,11 @@ import csv
 import json
 import sys
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 import typer
 from typer.core import TyperGroup
@@ -160,12 +161,18 @@ def kpi(
         list[str] | None,
         typer.Option(help="Only these values of a dimension, e.g. team=returns,billing; may be given several times."),
     ] = None,
+    version: Annotated[int | None, typer.Option(help="An earlier version of the definition.")] = None,
+    as_reported: Annotated[
+        str | None,
+        typer.Option(help="What was published then: the end of a day, e.g. 2026-03-31, or an instant with its time."),
+    ] = None,
     output: Annotated[Format, typer.Option("--format", help="table, csv or json.")] = Format.table,
 ) -> None:
     """The value of a KPI with numerator, denominator, n and 95 % interval."""
     from kefu import kpi as numbers
     from kefu.settings import load_settings
 
+    settings = load_settings()
     question = numbers.Question(
         kpi=name,
         first=_day(first, "--from"),
@@ -175,8 +182,10 @@ def kpi(
         source=source,
         profile=profile,
         where=_conditions(where or []),
+        version=version,
+        as_reported=_moment_reported(as_reported, settings.reporting_zone),
     )
-    rows = numbers.ask(load_settings(), question)
+    rows = numbers.ask(settings, question)
     _print_rows(numbers.columns(question.by), rows, output)
     if not rows:
         print("There is no data for this question.", file=sys.stderr)
@@ -212,6 +221,42 @@ def explain(
     _print_rows(list(rows[0]), rows, output)
     if not told.contacts():
         print("There were no contacts.", file=sys.stderr)
+
+
+@app.command()
+def restated(
+    name: Annotated[str, typer.Argument(help="The KPI, e.g. service_level.")],
+    first: Annotated[str | None, typer.Option("--from", help="First reporting day, e.g. 2026-03-01.")] = None,
+    last: Annotated[str | None, typer.Option("--to", help="Last reporting day, itself included.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Also the days whose value is still the first one.")] = False,
+    output: Annotated[Format, typer.Option("--format", help="table, csv or json.")] = Format.table,
+) -> None:
+    """How much the value of each day has moved since it was first published (D05)."""
+    from kefu import restated as history
+    from kefu.settings import load_settings
+
+    rows = history.restated(load_settings(), name, _day(first, "--from"), _day(last, "--to"))
+    _print_rows(history.COLUMNS, [row for row in rows if every or row["size"] != 0], output)
+    print(history.summary(rows), file=sys.stderr)
+
+
+def _instant(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        raise KefuError(f"{text!r} is no time.", expected="one like 2026-03-31T16:00Z", where="--as-of") from None
+    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+
+
+def _day(text: str | None, where: str) -> date | None:
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise KefuError(f"{text!r} is no day.", expected="one like 2026-03-31", where=where) from None
 
 
 @app.command()
@@ -339,23 +384,19 @@ def screenshots() -> None:
 # --- in and out ------------------------------------------------------------------------------------------------------
 
 
-def _instant(text: str | None) -> datetime | None:
+def _moment_reported(text: str | None, zone: str) -> datetime | None:
+    """The end of a day, or an instant, where the centre is."""
     if text is None:
         return None
     try:
-        instant = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text)
     except ValueError:
-        raise KefuError(f"{text!r} is no time.", expected="one like 2026-03-31T16:00Z", where="--as-of") from None
-    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
-
-
-def _day(text: str | None, where: str) -> date | None:
-    if text is None:
-        return None
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise KefuError(f"{text!r} is no day.", expected="one like 2026-03-31", where=where) from None
+        raise KefuError(
+            f"{text!r} is no day and no instant.", expected="2026-03-31 or 2026-03-31T17:30", where="--as-reported"
+        ) from None
+    if len(text) == len("2026-03-31"):
+        moment += timedelta(days=1, microseconds=-1)
+    return moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(zone))
 
 
 def _conditions(texts: list[str]) -> tuple[tuple[str, tuple[str, ...]], ...]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
 import psycopg
 from psycopg import sql
 
-from kefu import catalogue, warehouse
+from kefu import catalogue, history, warehouse
 from kefu.catalogue import DIMENSION_COLUMNS, GRAINS, Kpi
 from kefu.errors import KefuError
 from kefu.settings import Settings
@@ -43,6 +43,8 @@ class Question:
     source: str | None = None
     profile: str = catalogue.PROFILE
     where: tuple[tuple[str, tuple[str, ...]], ...] = ()  # only these values of a dimension
+    version: int | None = None  # of the definition; None: the one in force
+    as_reported: datetime | None = None  # what readers saw at this instant; None: what they see now
 
 
 def columns(by: Sequence[str]) -> list[str]:
@@ -63,10 +65,12 @@ def ask(
 
     Raises KefuError: unknown KPI, grain, dimension or profile; nothing published.
     """
-    kpi = catalogue.get(settings.project, question.kpi).under(question.profile)
-    _validate(kpi, question)
-    query, values = _query(kpi, question)
+    if question.as_reported is None:
+        _validate(_current(settings, question), question)
     with nullcontext(connection) if connection else warehouse.connect(settings, "analyst") as reader:
+        kpi, relation = _source(settings, question, reader)
+        _validate(kpi, question)
+        query, values = _query(kpi, question, relation)
         try:
             cursor = reader.execute(query, values)
         except psycopg.errors.UndefinedTable as error:
@@ -88,6 +92,20 @@ def ask(
     ]
 
 
+def _current(settings: Settings, question: Question) -> Kpi:
+    return catalogue.get(settings.project, question.kpi).under(question.profile).at_version(question.version)
+
+
+def _source(settings: Settings, question: Question, reader: psycopg.Connection[Any]) -> tuple[Kpi, sql.Composable]:
+    """The definition asked for and what it is formed from: as it is, or as both were."""
+    if question.as_reported is None:
+        kpi = _current(settings, question)
+        return kpi, sql.Identifier("kpis", kpi.table)
+    publication = history.published(reader, question.as_reported)
+    kpi = history.definition(reader, publication, question.kpi, question.profile, question.version)
+    return kpi, history.relation(reader, publication, kpi.table)
+
+
 def _validate(kpi: Kpi, question: Question) -> None:
     if question.grain not in GRAINS:
         raise KefuError(f"There is no grain {question.grain!r}.", expected=f"one of {', '.join(GRAINS)}")
@@ -102,7 +120,7 @@ def _validate(kpi: Kpi, question: Question) -> None:
         raise KefuError("The period ends before it begins.", found=f"from {question.first} to {question.last}")
 
 
-def _query(kpi: Kpi, question: Question) -> tuple[sql.Composed, dict[str, Any]]:
+def _query(kpi: Kpi, question: Question, relation: sql.Composable) -> tuple[sql.Composed, dict[str, Any]]:
     dimensions: list[sql.Composable] = [sql.Identifier(DIMENSION_COLUMNS[name]) for name in question.by]
     start: sql.Composable
     end: sql.Composable
@@ -118,7 +136,7 @@ def _query(kpi: Kpi, question: Question) -> tuple[sql.Composed, dict[str, Any]]:
     query = sql.SQL("""
         select {start}, {end}, {dimensions}
             {value}, {numerator}, {denominator}, {n}, {low}, {high}
-        from kpis.{table}
+        from {relation}
         where
             (%(first)s::date is null or service_date >= %(first)s::date)
             and (%(last)s::date is null or service_date <= %(last)s::date)
@@ -137,7 +155,7 @@ def _query(kpi: Kpi, question: Question) -> tuple[sql.Composed, dict[str, Any]]:
         n=sql.SQL(kpi.n_sql),
         low=sql.SQL(kpi.low_sql or "null"),
         high=sql.SQL(kpi.high_sql or "null"),
-        table=sql.Identifier(kpi.table),
+        relation=relation,
         conditions=sql.SQL(" ").join(
             sql.SQL("and {} = any({})").format(sql.Identifier(DIMENSION_COLUMNS[name]), sql.Literal(list(values)))
             for name, values in question.where

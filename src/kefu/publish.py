@@ -22,7 +22,7 @@ from typing import Any, Literal
 import psycopg
 from psycopg import sql
 
-from kefu import warehouse
+from kefu import history, warehouse
 from kefu.errors import KefuError
 from kefu.settings import Settings
 
@@ -156,6 +156,7 @@ def prepare_control(connection: psycopg.Connection[Any]) -> None:
     if connection.execute("select to_regclass('kpis.publication')").fetchone() == (None,):
         connection.execute("select pg_advisory_xact_lock(%s)", [_PUBLISHING + 1])
         connection.execute(CONTROL)
+    history.prepare(connection)
 
 
 def require_slot(slot: str) -> Slot:
@@ -249,12 +250,18 @@ def _turn(
                 "Another publication is under way.",
                 do="Wait for it to end; `select * from kpis.publication` says what readers see then.",
             )
+        with connection.transaction():
+            slot, _ = change(connection)
+            staged = history.stage(connection, settings, slot)
         for moment in _moments(patience):
             try:
                 with connection.transaction():
+                    before = _current(connection)
                     slot, record = change(connection)
                     views = _turn_all(connection, slot, moment)
                     publication = record()
+                    if before is None or publication.id != before.id:
+                        history.record(connection, settings, staged, publication)
                 return replace(publication, views=views, seconds=round(time.monotonic() - began, 3))
             except _InTheWayError:
                 continue

@@ -132,6 +132,9 @@ class Settings(_Model):
     reporting_zone: str = "UTC"
     languages: tuple[str, ...] = ("en", "zh")
     parameters: Parameters = Parameters()
+    as_reported_days: int = Field(
+        1100, ge=1, description="E17: how long what was published can be asked for as it was then."
+    )
     schedules: tuple[business_hours.Schedule, ...] = ()
     business_schedule: str | None = None
     sla_policies: tuple[promises.SlaPolicy, ...] = ()

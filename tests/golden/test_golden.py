@@ -83,7 +83,7 @@ def row_problems(told: Told, centre: Centre, expected: ExpectedRow) -> list[str]
     columns = list(expected.is_ or {"*": None})
     query = sql.SQL("select {} from {} where {}").format(
         sql.SQL(", ").join(sql.Identifier(name) if name != "*" else sql.SQL("1") for name in columns),
-        sql.Identifier(schema, expected.table),
+        sql.Identifier(schema, expected.table.removeprefix("canonical_")),
         sql.SQL(" and ").join(sql.SQL("{} = {}").format(sql.Identifier(name), sql.Placeholder()) for name in which),
     )
     with warehouse.connect(told.settings, "transformer") as connection:
