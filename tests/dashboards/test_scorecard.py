@@ -79,6 +79,11 @@ def parts(
         "nps_responses": answers, "nps_promoters": answers // 2, "nps_detractors": answers // 5,
         "invitations_delivered": 5 * answers, "invitations_answered": answers,
     }  # fmt: skip
+    promises = {
+        **dims, "priority": "normal", "policy_id": "p", "sla_metric": "periodic_update", "clocks_decided": offered,
+        "clocks_met": offered - abandoned, "clocks_breached": abandoned, "over_seconds": 600 * abandoned,
+        "over_squares": 400_000 * abandoned, "updates_due": offered, "updates_on_time": offered - abandoned,
+    }  # fmt: skip
     stock = [
         ("kpi_backlog_daily", {**dims, "service_date": when, "priority": "normal", "open_tickets": number})
         for when, number in ((day, 7 * backlog), (monday + timedelta(days=6), backlog))
@@ -86,6 +91,7 @@ def parts(
     return [
         ("kpi_telephony_hourly", telephony),
         ("kpi_tickets_daily", tickets),
+        ("kpi_sla_daily", promises),
         ("kpi_satisfaction_daily", satisfaction),
         *stock,
     ]
