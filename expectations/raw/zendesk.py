@@ -114,6 +114,27 @@ SUITES = {
         present("Every policy has a title", "title"),
         kept("Policies do not vanish all at once", LISTED),
     ],
+    "sla_policy_versions": [
+        key("Every state of a policy is told once", "policy_id", "updated_at", "content", "recurrence"),
+        rows(
+            "A policy that is there has a title and a place in the order",
+            "content = 'gone' or (title is not null and position is not null)",
+            "content",
+            "title",
+            "position",
+        ),
+        kept("What policies were is never lost", MERGED),
+    ],
+    "sla_policy_targets": [
+        key("A target of a policy is told once", "policy_id", "content", "metric", "priority"),
+        rows("A target is some time", "target_seconds > 0", "target_seconds"),
+        kept("Targets of policies are never lost", MERGED),
+    ],
+    "sla_policy_conditions": [
+        key("A condition of a policy is told once", "policy_id", "content", "clause", "number", "place"),
+        rows("A condition belongs to those that all or any have to hold", "clause in ('all', 'any')", "clause"),
+        kept("Conditions of policies are never lost", MERGED),
+    ],
     "satisfaction_ratings": [
         key("Every rating has a number, and no number comes twice", "id"),
         present("Every rating has a score and belongs to a ticket", "score", "ticket_id"),

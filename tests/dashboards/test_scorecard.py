@@ -112,6 +112,11 @@ def parts(
         "fcr_live_issues": offered // 2, "fcr_live_met": offered // 3, "provisional_issues": offered // 10,
         "linkable_contacts": 2 * offered, "linked_contacts": offered + offered // 5,
     }  # fmt: skip
+    promises = {
+        **dims, "priority": "normal", "policy_id": "p", "sla_metric": "periodic_update", "clocks_decided": offered,
+        "clocks_met": offered - abandoned, "clocks_breached": abandoned, "over_seconds": 600 * abandoned,
+        "over_squares": 400_000 * abandoned, "updates_due": offered, "updates_on_time": offered - abandoned,
+    }  # fmt: skip
     stock = [
         ("kpi_backlog_daily", {**dims, "service_date": when, "priority": "normal", "open_tickets": number})
         for when, number in ((day, 7 * backlog), (monday + timedelta(days=6), backlog))
@@ -147,6 +152,7 @@ def parts(
         ("kpi_concurrency_daily", concurrency),
         ("kpi_telephony_hourly", telephony),
         ("kpi_tickets_daily", tickets),
+        ("kpi_sla_daily", promises),
         ("kpi_satisfaction_daily", satisfaction),
         ("kpi_issues_daily", issues),
         *stock,
