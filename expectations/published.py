@@ -19,6 +19,8 @@ HISTORY = {
     "kpi_telephony_hourly": "offered + handled",
     "kpi_tickets_daily": "tickets_created + full_resolutions",
     "kpi_satisfaction_daily": "csat_responses + nps_responses + invitations_delivered",
+    "kpi_quality_daily": "evaluations + auto_scored + evaluable",
+    "kpi_workforce_daily": "handling_seconds + scheduled_seconds",
     "kpi_backlog_daily": "1",  # days and piles: the pile itself may well melt
 }
 
@@ -199,6 +201,62 @@ SUITES = {
             "invitations_answered", "invitations_delivered",
         ),
         squares("Scores", "csat_score", "csat_score_squares", "csat_responses"),
+    ],
+    "kpis.kpi_quality_daily": [
+        key("A day of a channel and team is booked once", "service_date", "source", "channel", "team_id"),
+        *dimensions("service_date", "source", "channel", "team_id"),
+        *team_and_channel(),
+        counted(
+            "Nothing is counted below zero",
+            "evaluations", "critical_failures", "scored", "auto_scored", "evaluable", "evaluated",
+            "evaluated_for_a_reason", "earned_weight", "applicable_weight", "auto_earned_weight",
+            "auto_applicable_weight", "scores", "strict_scores",
+        ),
+        rows(
+            "What was evaluated, scored or failed is part of what it is counted among",
+            "evaluated <= evaluable and evaluated_for_a_reason <= evaluable and scored <= evaluations"
+            " and greatest(customer_failures, business_failures, compliance_failures) <= critical_failures"
+            " and critical_failures <= evaluations",
+            "evaluations", "scored", "critical_failures", "evaluable", "evaluated", "evaluated_for_a_reason",
+        ),
+        rows(
+            "Scores lie between nothing and everything, strict ones below the others",
+            "scores <= scored and strict_scores <= scores",
+            "scores", "strict_scores", "scored",
+        ),
+        squares("Scores of evaluations", "scores", "scores_squares", "scored"),
+        squares("Weights earned", "earned_weight", "earned_squares", "scored"),
+        squares("Weights that could be earned", "applicable_weight", "applicable_squares", "scored"),
+        squares("Weights machines gave", "auto_earned_weight", "auto_earned_squares", "auto_scored"),
+    ],
+    "kpis.kpi_workforce_daily": [
+        key("A day of a team is booked once", "service_date", "source", "team_id"),
+        *dimensions("service_date", "source", "team_id"),
+        resolves("Dashboards have a name for every team", "team_id", "dim_team", "team_id"),
+        counted(
+            "No time is shorter than nothing",
+            "handling_seconds", "staffed_seconds", "adherent_seconds", "scheduled_seconds", "conforming_seconds",
+            "scheduled_on_queue_seconds", "away_seconds", "planned_away_seconds", "unplanned_away_seconds",
+            "paid_seconds", "stuck_timers",
+        ),
+        rows(
+            "Time away is planned or not",
+            "away_seconds = planned_away_seconds + unplanned_away_seconds and away_seconds <= paid_seconds",
+            "away_seconds", "planned_away_seconds", "unplanned_away_seconds", "paid_seconds",
+        ),
+        rows(
+            "An agent's day has at most 25 hours",
+            "staffed_seconds <= 90000 * occupancy_days and scheduled_seconds <= 90000 * adherence_days",
+            "staffed_seconds", "occupancy_days", "scheduled_seconds", "adherence_days",
+        ),
+        rows(
+            "Two contacts at once take no less than one of them",
+            "contact_seconds >= on_contact_seconds",
+            "contact_seconds", "on_contact_seconds",
+        ),
+        squares("Handling by agents' days", "handling_seconds", "occupancy_squares", "occupancy_days"),
+        squares("Adherence by agents' days", "adherent_seconds", "adherence_squares", "adherence_days"),
+        squares("Paid time by agents' days", "paid_seconds", "shrinkage_base_squares", "shrinkage_days"),
     ],
     "kpis.kpi_weekly": [
         key("A week of a KPI and team is judged once", "week_start", "kpi", "team_id"),

@@ -62,12 +62,14 @@ BACKLOG = [
 
 @pytest.fixture(scope="module")
 def published(new_warehouse: Callable[..., Settings], project: Path) -> Settings:
-    """A warehouse whose kpi tables hold CALLS and BACKLOG, and one empty answer each of the other two."""
+    """A warehouse whose kpi tables hold CALLS and BACKLOG, and one empty answer each of the others."""
     settings = new_warehouse()
     publish(settings, project, "kpi_telephony_hourly", [{"source": "asterisk", **row} for row in CALLS])
     publish(settings, project, "kpi_backlog_daily", [{"source": "zendesk", **row} for row in BACKLOG])
     publish(settings, project, "kpi_tickets_daily", [{"service_date": date(2026, 3, 2)}])
     publish(settings, project, "kpi_satisfaction_daily", [{"service_date": date(2026, 3, 2)}])
+    publish(settings, project, "kpi_quality_daily", [{"service_date": date(2026, 3, 2)}])
+    publish(settings, project, "kpi_workforce_daily", [{"service_date": date(2026, 3, 2)}])
     return settings
 
 

@@ -85,6 +85,29 @@ def mean(total: float, squares: float, n: float, side: float) -> float | None:
     return average + side * (Z * math.sqrt(variance / n))
 
 
+def ratio(pairs: list[tuple[int, int]], most: float, side: float) -> float | None:
+    x, y, n = float(sum(x for x, _ in pairs)), float(sum(y for _, y in pairs)), len(pairs)
+    if n < 2 or y <= 0:
+        return None
+    found = x / y
+    squares, products, bases = (float(sum(s)) for s in zip(*((x * x, x * y, y * y) for x, y in pairs), strict=True))
+    spread = max(0.0, squares - 2 * found * products + found * found * bases)
+    return min(most, max(0.0, found + side * (Z * (math.sqrt(n / (n - 1) * spread) / y))))
+
+
+@few
+@given(pairs=st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 10_000)), max_size=20))
+def test_limits_of_a_ratio_of_sums_equal_python_to_the_last_bit(
+    analyst: psycopg.Connection[Any], pairs: list[tuple[int, int]]
+) -> None:
+    sums = [sum(x for x, _ in pairs), sum(y for _, y in pairs)]
+    sums += [sum(x * x for x, _ in pairs), sum(x * y for x, y in pairs), sum(y * y for _, y in pairs), len(pairs)]
+    for end, side in (("low", -1.0), ("high", 1.0)):
+        for most in (1.0, math.inf):
+            asked = ask(analyst, f"kpis.ratio_{end}(%s, %s, %s, %s, %s, %s, %s)", *sums, most)
+            assert asked == ratio(pairs, most, side)
+
+
 @few
 @given(x=counts, n=counts)
 def test_wilson_limits_equal_python_to_the_last_bit(analyst: psycopg.Connection[Any], x: int, n: int) -> None:

@@ -14,6 +14,8 @@ EVENTS = [
 MOSTLY = 0.99
 # A log only grows. A tenth less is a fresh start with fewer files, or a lost load.
 GROWS = 0.9
+# What the settings say; somebody may well tidy them up.
+LISTED = 0.5
 
 SUITES = {
     "queue_log": [
@@ -80,5 +82,10 @@ SUITES = {
             severity=WARNING,
         ),
         kept("No load loses lines", GROWS),
+    ],
+    "pause_reasons": [
+        key("A reason of a pause has one meaning", "reason"),
+        present("A reason of a pause has a meaning", "state"),
+        kept("Reasons of a pause do not vanish all at once", LISTED),
     ],
 }

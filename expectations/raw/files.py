@@ -24,6 +24,14 @@ OUTCOMES = [
 STATUSES = "'new', 'open', 'pending', 'on_hold', 'hold', 'on-hold', 'solved', 'closed', 'deleted'"
 ACTORS = ["customer", "agent", "bot", "system"]
 METRICS = ["csat", "nps", "ces", "other"]
+ROLES = ["agent", "lead", "manager", "admin", "customer", "other"]
+STATES = [
+    "available", "on_contact", "wrap", "break", "lunch", "meeting", "training", "coaching", "offline", "other",
+]  # fmt: skip
+ACTIVITIES = ["on_queue", "break", "lunch", "meeting", "training", "coaching", "absence", "other"]
+KINDS = ["human", "automatic", "mystery"]
+SELECTIONS = ["random", "targeted", "all"]
+AREAS = ["customer", "business", "compliance"]
 SECONDS = ["ivr_seconds", "wait_seconds", "ring_seconds", "talk_seconds", "hold_seconds", "wrap_seconds"]
 
 # A file delivered again replaces its rows and may be shorter; half of all rows gone is a delivery that failed.
@@ -154,5 +162,59 @@ SUITES = {
         ),
         in_our_time("Answers were given in our time, and not in the future", "responded_at"),
         kept("No delivery loses answers", DELIVERED),
+    ],
+    "agents": [
+        key("An agent is told of once an instant", "agent", "valid_from"),
+        known("An agent has a role we know", "role", ROLES),
+        rows("No version ends before it begins", "valid_to > valid_from", "valid_from", "valid_to", mostly=MOSTLY),
+        kept("No delivery loses agents", DELIVERED),
+    ],
+    "agent_states": [
+        key("Every spell has an id, and no id comes twice", "state_id"),
+        present("Every spell says whose it is and since when", "agent", "state", "started_at"),
+        known("An agent is in a state we know", "state", STATES),
+        in_our_time("Spells began in our time, and not in the future", "started_at"),
+        rows("No spell ends before it begins", "ended_at >= started_at", "started_at", "ended_at", mostly=MOSTLY),
+        kept("No delivery loses spells", DELIVERED),
+    ],
+    "shifts": [
+        key("A version of a planned spell is told once", "shift_id", "published_at"),
+        present(
+            "Every planned spell says whose it is, from when to when", "agent", "activity", "started_at", "ended_at"
+        ),
+        known("What is planned is something we know", "activity", ACTIVITIES),
+        rows("A planned spell ends after it begins", "ended_at > started_at", "started_at", "ended_at", mostly=MOSTLY),
+        rows(
+            "A planned spell lasts a day at most",
+            "ended_at <= started_at + interval '1 day'",
+            "started_at",
+            "ended_at",
+        ),
+        kept("No delivery loses planned spells", DELIVERED),
+    ],
+    "evaluations": [
+        key("Every evaluation has an id, and no id comes twice", "evaluation_id"),
+        known("An evaluation is made by a person, a machine or a mystery shopper", "kind", KINDS),
+        known("A contact is picked in a way we know", "selection", SELECTIONS),
+        in_our_time("Evaluations were made in our time, and not in the future", "evaluated_at"),
+        rows("No evaluation replaces itself", "rescored_of <> evaluation_id", "evaluation_id", "rescored_of"),
+        kept("No delivery loses evaluations", DELIVERED),
+    ],
+    "evaluation_answers": [
+        key("An item is judged once in an evaluation", "evaluation_id", "question"),
+        known("A critical failure harms somebody we know", "critical_area", AREAS),
+        rows("No item weighs less than nothing", "weight >= 0", "weight"),
+        rows(
+            "An item has between no point and all its points",
+            "score between 0 and coalesce(max_score, 1)",
+            "score",
+            "max_score",
+        ),
+        kept("No delivery loses items of evaluations", DELIVERED),
+    ],
+    "feedback": [
+        key("Every piece of feedback has an id, and no id comes twice", "feedback_id"),
+        in_our_time("Feedback was given in our time, and not in the future", "occurred_at"),
+        kept("No delivery loses feedback", DELIVERED),
     ],
 }

@@ -74,6 +74,11 @@ SUITES = {
         in_our_time("Users were created in our time, and not in the future", "created_at"),
         kept("No load loses users", MERGED),
     ],
+    "user_versions": [
+        key("What a user was since an update is told once", "id", "updated_at"),
+        known("A user was a customer, an agent or an administrator", "role", ROLES),
+        kept("What users were is never lost", MERGED),
+    ],
     "groups": [
         key("Every group has a number, and no number comes twice", "id"),
         present("Every group has a name", "name"),

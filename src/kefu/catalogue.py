@@ -17,8 +17,8 @@ import yaml
 
 from kefu.errors import KefuError
 
-Unit = Literal["percent", "seconds", "count", "points", "score", "ratio"]
-Interval = Literal["share", "mean", "nps", "none"]
+Unit = Literal["percent", "seconds", "count", "points", "score", "ratio", "index"]
+Interval = Literal["share", "mean", "nps", "ratio", "none"]
 LANGUAGES = ("en", "zh")
 
 # The columns of the kpi tables behind the dimensions people name.
@@ -39,6 +39,7 @@ INTERVAL_NOTES = {
     "share": {"en": "95 % Wilson interval", "zh": "95% Wilson 区间"},
     "mean": {"en": "95 % normal interval of the mean", "zh": "95% 均值正态区间"},
     "nps": {"en": "95 % adjusted-Wald interval", "zh": "95% 校正 Wald 区间"},
+    "ratio": {"en": "95 % interval of a ratio of sums, by what is sampled", "zh": "95% 总和之比区间（按抽样单位）"},
     "none": {"en": "full count, no interval", "zh": "全量计数，无区间"},
 }
 UNIT_NAMES = {
@@ -48,6 +49,7 @@ UNIT_NAMES = {
     "points": {"en": "points, -100 to 100", "zh": "分，-100 至 100"},
     "score": {"en": "score, 0 to 1", "zh": "得分，0 至 1"},
     "ratio": {"en": "per ticket", "zh": "每工单"},
+    "index": {"en": "ratio, 1 is as planned", "zh": "比值，1 为与计划一致"},
 }
 DIRECTION_NAMES = {
     "up": {"en": "higher is better", "zh": "越高越好"},
@@ -151,7 +153,14 @@ def _load(folder: Path) -> dict[str, Kpi]:
 _ORDER = {
     name: place
     for place, name in enumerate(
-        ("kpi_telephony_hourly", "kpi_tickets_daily", "kpi_backlog_daily", "kpi_satisfaction_daily")
+        (
+            "kpi_telephony_hourly",
+            "kpi_tickets_daily",
+            "kpi_backlog_daily",
+            "kpi_satisfaction_daily",
+            "kpi_quality_daily",
+            "kpi_workforce_daily",
+        )
     )
 }
 
@@ -192,6 +201,14 @@ def _kpi(
         elif interval == "mean":
             squares = f"sum({meta['squares']})"
             low, high = (f"kpis.mean_{end}({numerator}, {squares}, {n})" for end in ("low", "high"))
+        elif interval == "ratio":
+            # What was drawn is whole days of agents, or whole evaluations; seconds and items come in bunches.
+            n = f"sum({meta['n']})"
+            moments = ", ".join(f"sum({meta[name]})" for name in ("squares", "products", "base_squares"))
+            most = "1" if meta["unit"] == "percent" else "'Infinity'"
+            low, high = (
+                f"kpis.ratio_{end}({numerator}, {denominator}, {moments}, {n}, {most})" for end in ("low", "high")
+            )
         else:
             value = f"100 * {value}"
             parts = (

@@ -37,6 +37,10 @@ create table if not exists control.build (
     minimum_n bigint not null
 );
 alter table control.build
+add column if not exists stuck_wrap_seconds bigint not null default 1800,
+add column if not exists stuck_hold_seconds bigint not null default 1800,
+add column if not exists stuck_state_seconds bigint not null default 43200,
+add column if not exists adherence_tolerance_seconds bigint not null default 300,
 add column if not exists full_ledger boolean not null default true,
 add column if not exists full_marts boolean not null default true,
 add column if not exists reason text not null default '',

@@ -47,6 +47,14 @@ class Parameters(_Model):
         description="E04: a reopen solved again within this time without an agent's reply is none.",
     )
     survey_window_days: int = Field(7, ge=0, description="E07: later answers to an invitation do not count.")
+    stuck_wrap_seconds: int = Field(1800, ge=60, description="E24: wrap-up longer than this was left open; cut there.")
+    stuck_hold_seconds: int = Field(1800, ge=60, description="E24: the same of a call on hold.")
+    stuck_state_seconds: int = Field(
+        43_200, ge=3600, le=86_400, description="E24: the same of a talk and of any other state of an agent."
+    )
+    adherence_tolerance_seconds: int = Field(
+        300, ge=0, description="W03: a deviation from the plan up to this long is none."
+    )
     minimum_n: int = Field(10, ge=1, description="E18: below it dashboards hide the value.")
 
 

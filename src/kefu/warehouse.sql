@@ -128,6 +128,58 @@ is 'Lower limit of a mean from sum, sum of squares and n: normal interval, 95 %.
 comment on function kpis.mean_high(double precision, double precision, double precision)
 is 'Upper limit of a mean from sum, sum of squares and n: normal interval, 95 %. NULL for n < 2.';
 
+-- The two limits of a ratio of two sums over n drawn units (agents' days, evaluations), each with its own x and y: from
+-- the sums, the sums of squares and of products. Normal at 95 %, by linearisation (Cochran), within [0, most].
+create or replace function kpis.ratio_limit(
+    x double precision, y double precision,
+    xx double precision, xy double precision, yy double precision,
+    n double precision, most double precision, side double precision
+) returns double precision language plpgsql immutable strict parallel safe as $$
+declare
+    z constant double precision := 1.959963984540054;
+    ratio double precision;
+    spread double precision;
+    bound double precision;
+begin
+    if n < 2 or y <= 0 then
+        return null;
+    end if;
+    ratio := x / y;
+    spread := xx - 2 * ratio * xy + ratio * ratio * yy;
+    -- Of equal ratios rounding may leave a little less than nothing.
+    if spread < 0 then
+        spread := 0;
+    end if;
+    bound := ratio + side * (z * (sqrt(n / (n - 1) * spread) / y));
+    return case when bound < 0 then 0 when bound > most then most else bound end;
+end
+$$;
+
+create or replace function kpis.ratio_low(
+    x double precision, y double precision,
+    xx double precision, xy double precision, yy double precision,
+    n double precision, most double precision
+) returns double precision language sql immutable strict parallel safe as
+$$ select kpis.ratio_limit(x, y, xx, xy, yy, n, most, -1) $$;
+
+create or replace function kpis.ratio_high(
+    x double precision, y double precision,
+    xx double precision, xy double precision, yy double precision,
+    n double precision, most double precision
+) returns double precision language sql immutable strict parallel safe as
+$$ select kpis.ratio_limit(x, y, xx, xy, yy, n, most, 1) $$;
+
+comment on function kpis.ratio_low(
+    double precision, double precision, double precision, double precision, double precision, double precision,
+    double precision
+)
+is 'Lower limit of x / y from sums, sums of squares and products over n units: normal interval, 95 %. NULL for n < 2.';
+comment on function kpis.ratio_high(
+    double precision, double precision, double precision, double precision, double precision, double precision,
+    double precision
+)
+is 'Upper limit of x / y from sums, sums of squares and products over n units: normal interval, 95 %. NULL for n < 2.';
+
 -- Sum over the rows of the latest day in the group: what a stock (open tickets) was at the end of a period.
 -- The state is {day, sum}; rows without a day or a value do not count.
 create or replace function kpis.sum_at_last_add(state bigint [], value bigint, day date)

@@ -21,7 +21,10 @@ FIRST_MONDAY = date(2026, 4, 27)
 WEEKS = 30
 LAST_MONDAY = FIRST_MONDAY + timedelta(weeks=WEEKS - 1)  # the last whole week; the next one is under way
 AS_OF = datetime(2026, 11, 25, 2, 0)  # Wednesday 10:00 in Shanghai, naive UTC
-TABLES = ("kpi_telephony_hourly", "kpi_tickets_daily", "kpi_backlog_daily", "kpi_satisfaction_daily")
+TABLES = (
+    "kpi_telephony_hourly", "kpi_tickets_daily", "kpi_backlog_daily", "kpi_satisfaction_daily", "kpi_quality_daily",
+    "kpi_workforce_daily",
+)  # fmt: skip
 DIRECTOR = ("service_level", "abandon_rate", "csat", "nps", "first_reply_time", "backlog")
 TEAMS = {
     "calm": ("Calm", "平稳组"),

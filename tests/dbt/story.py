@@ -374,4 +374,117 @@ def files() -> Rows:
                 "_line": 1,
             }
         ],
+        **time_and_quality(),
     }
+
+
+# agent | state | from | to
+STATES = """
+# goes to lunch four minutes late, and forgets to end the wrap-up: it is cut after half an hour
+Eve|available|01:00|02:04
+Eve|lunch|02:04|02:30
+Eve|available|02:30|03:00
+Eve|wrap|03:00|04:00
+# leaves half an hour early, and misses the meeting
+Fay|on_contact|01:00|01:10
+Fay|available|01:10|01:30
+Fay|offline|01:30|09:00
+# never ends: nobody knows
+Fay|available|09:00|
+"""
+
+# shift | published | agent | activity | from | to | paid
+SHIFTS = """
+1|01 01:00|Eve|on_queue|01:00|03:00|yes
+2|01 01:00|Eve|lunch|02:00|02:30|no
+# moved from the afternoon, after the fact
+3|01 01:00|Fay|on_queue|06:00|07:00|yes
+3|03 01:00|Fay|on_queue|01:00|01:40|yes
+4|01 01:00|Fay|meeting|01:40|02:00|yes
+"""
+
+# evaluation | who judged | how picked | contact | more | item: points of points, or passed or failed, weight
+REVIEWS = """
+# 0.8 + 3 + 0 of 5; two critical items failed
+1|human|random|bank b1||greeting 4/5 1,solution 3/3 3,privacy failed 1 compliance,refund failed 0 business
+# picked for a reason
+2|human|targeted|asterisk c1||greeting 0/5 1
+# 2 of 2: the solution did not apply; a critical item failed
+3|human|random|||greeting 5/5 1,solution n/a 3,privacy passed 1 compliance,tone failed 0 customer
+# machines: 0.75 and 0.5 of 1
+4|automatic|all|||greeting 3/4 1
+5|automatic|all|||greeting 2/4 1
+# only compares evaluators
+6|human|random||calibration|greeting 0/5 1
+# judged again: 0.2 of 1 instead of 1
+7|human|random|||greeting 5/5 1
+8|human|random||rescores 7|greeting 1/5 1
+"""
+
+
+def time_and_quality() -> Rows:
+    """raw_bank: what agents did and were to do on the second of March, and evaluations of the third."""
+    tables: Rows = defaultdict(list)
+    tables["raw_bank.agents"] = [
+        {"agent": agent, "valid_from": at("01 00:00"), "team": "loans", "role": "agent"} for agent in ("Eve", "Fay")
+    ]
+    for number, line in enumerate(line for line in STATES.strip().splitlines() if not line.startswith("#")):
+        agent, state, begin, end = line.split("|")
+        tables["raw_bank.agent_states"].append(
+            {
+                "state_id": f"s{number}",
+                "agent": agent,
+                "state": state,
+                "started_at": at(f"02 {begin}"),
+                "ended_at": at(f"02 {end}") if end else None,
+            }
+        )
+    for line in SHIFTS.strip().splitlines():
+        if not line.startswith("#"):
+            shift, published, agent, activity, begin, end, paid = line.split("|")
+            tables["raw_bank.shifts"].append(
+                {
+                    "shift_id": shift,
+                    "published_at": at(published),
+                    "agent": agent,
+                    "activity": activity,
+                    "started_at": at(f"02 {begin}"),
+                    "ended_at": at(f"02 {end}"),
+                    "is_paid": paid == "yes",
+                }
+            )
+    for line in REVIEWS.strip().splitlines():
+        if line.startswith("#"):
+            continue
+        number_text, kind, selection, contact, more, items = line.split("|")
+        system, _, call = contact.partition(" ")
+        tables["raw_bank.evaluations"].append(
+            {
+                "evaluation_id": number_text,
+                "agent": "Eve",
+                "system": system if system == "asterisk" else None,
+                "team": "loans",
+                "call_id": call or None,
+                "kind": kind,
+                "selection": selection,
+                "is_calibration": more == "calibration",
+                "rescored_of": more.removeprefix("rescores ") if more.startswith("rescores") else None,
+                "evaluated_at": at("03 05:00"),
+            }
+        )
+        for item in items.split(","):
+            question, result, weight, *area = item.split()
+            points, _, most = result.partition("/")
+            tables["raw_bank.evaluation_answers"].append(
+                {
+                    "evaluation_id": number_text,
+                    "question": question,
+                    "weight": int(weight),
+                    "is_applicable": result != "n/a",
+                    "is_critical": bool(area),
+                    "critical_area": area[0] if area else None,
+                    **({"score": int(points), "max_score": int(most)} if most.isdigit() else {}),
+                    **({"passed": result == "passed"} if result in ("passed", "failed") else {}),
+                }
+            )
+    return dict(tables)

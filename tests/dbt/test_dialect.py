@@ -327,7 +327,8 @@ def test_sparks_form_of_a_macro_parses_as_spark_and_has_the_signature_of_postgre
 
 def test_a_macro_without_an_engines_own_form_is_itself_in_the_dialect() -> None:
     """What kf_ratio and kf_round are for, they alone may write."""
-    theirs = {"kf_ratio": {"operator /", "function round()"}, "kf_round": {"function round()"}}
+    divided = {"operator /", "function round()"}
+    theirs = {"kf_ratio": divided, "kf_share": divided, "kf_round": {"function round()"}}
     seen = set()
     for path in engine_files():
         names = neutral.macros(path)

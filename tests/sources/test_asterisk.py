@@ -299,6 +299,17 @@ def test_no_file_and_no_log_are_one_message(tmp_path: Path) -> None:
     assert "from byte" in str(error.value.where)
 
 
+def test_what_the_site_calls_a_pause_lands_until_it_is_taken_out_of_the_settings(tmp_path: Path) -> None:
+    (tmp_path / "queue_log").write_text(FIRST)
+    state: dict[str, Any] = {}
+    landed = []
+    for said in ({}, {"team talk": "meeting", "toilet": "break"}, {}, {}):
+        drained = drain(KIND, tmp_path, state=state, path=["queue_log*"], pause_reasons=said)
+        landed.append([rows for table, rows in drained.pages if table == "pause_reasons"])
+    meant = [{"reason": "team talk", "state": "meeting"}, {"reason": "toilet", "state": "break"}]
+    assert landed == [[], [meant], [[]], []]
+
+
 def test_an_empty_log_is_no_news(tmp_path: Path) -> None:
     (tmp_path / "queue_log").touch()
     (tmp_path / "queue_log.1.gz").touch()

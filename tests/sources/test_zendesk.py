@@ -112,7 +112,14 @@ def test_day_by_day_brings_the_same_rows_as_all_at_once(account: Running, world:
             together[table] |= rows
 
     account.set_now(world.now)
-    assert together == everything(drain(KIND, **of(account)))
+    at_once = everything(drain(KIND, **of(account)))
+    history, present = together.pop("user_versions"), at_once.pop("user_versions")
+    assert together == at_once
+    # who asks every day knows what users were, too
+    assert present.items() < history.items()
+    gone = {row["id"]: row["updated_at"] for row in present.values() if row["role"] == "agent" and not row["active"]}
+    before = {row["id"] for row in history.values() if row["active"] and row["id"] in gone}
+    assert gone and before == set(gone)
 
 
 def test_a_second_run_asks_only_for_what_is_new(account: Running) -> None:

@@ -64,12 +64,13 @@ meta:
 
 {#- Roots of another entity that hang on this model's: those of `relation` whose `by` is a root on the worklist. -#}
 {% macro kf_announce_through(of_entity, relation, by, entity, column) -%}
-    {%- if execute and is_incremental() -%}
+    {%- if execute and not kf_is_full() -%}
         insert into {{ source('kefu', 'worklist') }} (slot, entity, id)
         select distinct slots.slot, '{{ entity }}', related.{{ column }}
         from {{ relation }} as related
         cross join {{ kf_slots_concerned() }}
         where related.{{ by }} in ({{ kf_worklist(of_entity, only_from_raw=true) }})
+            and related.{{ column }} is not null
         on conflict do nothing
     {%- endif -%}
 {%- endmacro %}

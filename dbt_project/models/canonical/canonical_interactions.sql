@@ -1,3 +1,7 @@
+-- depends_on: {{ ref('canonical_evaluations') }}
+{{ config(post_hook=[
+    "{{ kf_announce_through('interaction', ref('canonical_evaluations'), 'interaction_id', 'evaluation', 'evaluation_id') }}",
+]) }}
 with
 
 stacked as (

@@ -2,6 +2,8 @@
 -- depends_on: {{ ref('kpi_tickets_daily') }}
 -- depends_on: {{ ref('kpi_backlog_daily') }}
 -- depends_on: {{ ref('kpi_satisfaction_daily') }}
+-- depends_on: {{ ref('kpi_quality_daily') }}
+-- depends_on: {{ ref('kpi_workforce_daily') }}
 {#- Every KPI of the catalogue by its own formula, so the kpi tables are read once each and no formula is repeated. -#}
 {%- set tables = {} %}
 {%- for kpi in kpi_parts() %}

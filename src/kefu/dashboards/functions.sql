@@ -14,6 +14,7 @@ language sql immutable parallel safe as $$
         when 'points' then replace(to_char(value, 'FM990.0'), '-', '−')
         when 'score' then to_char(value, 'FM990.000')
         when 'ratio' then to_char(value, 'FM999,990.00')
+        when 'index' then to_char(value, 'FM999,990.00')
         when 'count' then to_char(value, 'FM999,999,999,990')
     end
 $$;

@@ -29,6 +29,7 @@ _FORMATS = {
     "points": ",.1f",
     "score": ".3f",
     "ratio": ".2f",
+    "index": ".2f",
 }
 
 

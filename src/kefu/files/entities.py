@@ -32,6 +32,11 @@ CHANNELS = (
 )  # fmt: skip
 PEOPLE = ("customer", "agent", "bot", "system")
 STATUSES = ("new", "open", "pending", "on_hold", "solved", "closed", "deleted", "unmapped")
+ROLES = ("agent", "lead", "manager", "admin", "customer", "other")
+STATES = (
+    "available", "on_contact", "wrap", "break", "lunch", "meeting", "training", "coaching", "offline", "other",
+)  # fmt: skip
+ACTIVITIES = ("on_queue", "break", "lunch", "meeting", "training", "coaching", "absence", "other")
 OUTCOMES = (
     "answered", "abandoned", "ivr_abandoned", "self_served", "callback_requested", "voicemail", "overflowed",
     "closed", "failed",
@@ -59,6 +64,7 @@ class Entity:
     description: str
     key: tuple[str, ...]
     fields: Mapping[str, Field]
+    root: tuple[str, ...] = ()  # what a row is part of; the first column of the key where nothing is said
 
     @property
     def numbered(self) -> str:
@@ -73,12 +79,12 @@ class Entity:
             columns={**columns, "_file": pa.string(), "_line": pa.int64()},
             key=self.key,
             description=self.description,
-            root=self.key[:1],
+            root=self.root or self.key[:1],
         )
 
 
-def _entity(name: str, description: str, key: tuple[str, ...], *fields: Field) -> Entity:
-    return Entity(name, description, key, {field.name: field for field in fields})
+def _entity(name: str, description: str, key: tuple[str, ...], *fields: Field, root: tuple[str, ...] = ()) -> Entity:
+    return Entity(name, description, key, {field.name: field for field in fields}, root)
 
 
 _WHO = (
@@ -91,6 +97,15 @@ _SURVEY_LINKS = (
     Field("call_id", "text", "The call it is about, as in entity calls."),
     *_WHO,
     Field("segment", "text", "Part of the journey or of the business, for example a journey stage."),
+)
+
+_SYSTEM = Field(
+    "system", "text", "The source (kefu.toml) whose agents, calls and tickets are meant; the files' own where empty."
+)
+_SPELL = (
+    Field("agent", "text", "Who, as the file (or `system`) names them.", required=True),
+    _SYSTEM,
+    Field("team", "text", "Team, as the file names it; the agent's team of that day where empty."),
 )
 
 ENTITIES: Mapping[str, Entity] = {
@@ -221,6 +236,112 @@ ENTITIES: Mapping[str, Entity] = {
             Field("channel", "text", "Channel of the contact.", words=CHANNELS),
             *_SURVEY_LINKS,
             Field("is_complete", "boolean", "Whether the questionnaire was finished.", assumed=True),
+        ),
+        _entity(
+            "agents",
+            "One row per agent and moment from which on it says who they are: the roster.",
+            ("agent", "valid_from"),
+            Field("agent", "text", "Who, as the file (or `system`) names them.", required=True),
+            Field("valid_from", "timestamp", "From when on the row holds, until the next one.", required=True),
+            _SYSTEM,
+            Field("team", "text", "Team, as the file names it; kefu.toml says which team of ours it is."),
+            Field("role", "text", "What they are there.", words=ROLES, assumed="agent"),
+            Field("is_active", "boolean", "Whether they work here.", assumed=True),
+            Field("valid_to", "timestamp", "Until when, if no other row follows."),
+            root=("system", "agent"),
+        ),
+        _entity(
+            "agent_states",
+            "One row per spell an agent spent in one state.",
+            ("state_id",),
+            Field("state_id", "text", "Tells spells apart, over all files of the source.", required=True),
+            *_SPELL,
+            Field("state", "text", "What the agent was.", required=True, words=STATES),
+            Field("started_at", "timestamp", "When the spell began.", required=True),
+            Field("ended_at", "timestamp", "When it ended; empty while it lasts."),
+        ),
+        _entity(
+            "shifts",
+            "One row per planned spell and version of the plan.",
+            ("shift_id", "published_at"),
+            Field("shift_id", "text", "Tells planned spells apart; an edited one keeps its id.", required=True),
+            Field("published_at", "timestamp", "When this version of the plan was published.", required=True),
+            *_SPELL,
+            Field("activity", "text", "What is planned.", required=True, words=ACTIVITIES),
+            Field("started_at", "timestamp", "When it is to begin.", required=True),
+            Field("ended_at", "timestamp", "When it is to end.", required=True),
+            Field("is_paid", "boolean", "Whether the time is paid.", assumed=True),
+            Field("is_cancelled", "boolean", "Whether this version takes the spell out of the plan.", assumed=False),
+        ),
+        _entity(
+            "evaluations",
+            "One row per quality review of a contact.",
+            ("evaluation_id",),
+            Field("evaluation_id", "text", "Tells evaluations apart.", required=True),
+            _SYSTEM,
+            Field("call_id", "text", "The call reviewed, as in entity calls or as `system` numbers it."),
+            Field("ticket_id", "text", "The ticket reviewed, as in entity tickets or as `system` numbers it."),
+            Field("agent", "text", "Whose work was reviewed."),
+            Field("team", "text", "Team, as the file names it; the agent's team of that day where empty."),
+            Field("evaluator", "text", "Who or what reviewed it."),
+            Field("form", "text", "Which form."),
+            Field("form_version", "text", "Which version of the form."),
+            Field("channel", "text", "Channel of the contact.", words=CHANNELS),
+            Field(
+                "kind",
+                "text",
+                "Who judges: a person, a machine, a mystery shopper.",
+                required=True,
+                words=("human", "automatic", "mystery"),
+            ),
+            Field(
+                "selection",
+                "text",
+                "How the contact was picked: at random, for a reason, or every one.",
+                required=True,
+                words=("random", "targeted", "all"),
+            ),
+            Field("is_calibration", "boolean", "Whether it only compares evaluators.", assumed=False),
+            Field("rescored_of", "text", "The evaluation that this one replaces."),
+            Field("model_version", "text", "Version of the machine that judged."),
+            Field("contact_at", "timestamp", "When the contact took place."),
+            Field("evaluated_at", "timestamp", "When it was reviewed.", required=True),
+        ),
+        _entity(
+            "evaluation_answers",
+            "One row per item of an evaluation.",
+            ("evaluation_id", "question"),
+            Field("evaluation_id", "text", "The evaluation, as in entity evaluations.", required=True),
+            Field("question", "text", "Which item of the form.", required=True),
+            Field("section", "text", "Part of the form."),
+            Field("weight", "number", "Weight of the item; 1 where empty."),
+            Field("score", "number", "Points given."),
+            Field("max_score", "number", "Points that could be had; 1 where empty."),
+            Field("passed", "boolean", "Whether it passed, of an item that is passed or failed."),
+            Field("is_applicable", "boolean", "Whether the item applied to the contact.", assumed=True),
+            Field("is_critical", "boolean", "Whether failing it fails the contact.", assumed=False),
+            Field(
+                "critical_area",
+                "text",
+                "Whom a critical failure harms.",
+                words=("customer", "business", "compliance"),
+            ),
+        ),
+        _entity(
+            "feedback",
+            "One row per piece of customer text, from any channel.",
+            ("feedback_id",),
+            Field("feedback_id", "text", "Tells pieces apart.", required=True),
+            Field("occurred_at", "timestamp", "When the customer said it.", required=True),
+            Field("comment", "text", "What the customer said; it never leaves raw."),
+            Field("language", "text", "Language of the text, for example en or zh."),
+            Field("channel", "text", "Where it was said.", words=CHANNELS),
+            _SYSTEM,
+            Field("customer", "text", "The customer's id."),
+            Field("ticket_id", "text", "The ticket it is about."),
+            Field("call_id", "text", "The call it is about."),
+            Field("agent", "text", "Who served."),
+            Field("team", "text", "Team, as the file names it; kefu.toml says which team of ours it is."),
         ),
     )
 }

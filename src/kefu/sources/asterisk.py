@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -42,6 +42,9 @@ class Options(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    pause_reasons: dict[
+        str, Literal["wrap", "break", "lunch", "meeting", "training", "coaching", "available", "offline", "other"]
+    ] = Field({}, description="What the site's own reasons of a pause mean.")
     path: str | list[str] = Field(
         min_length=1,
         description="The log and its rotated files, plain or .gz, as a pattern: '/var/log/asterisk/queue_log*'.",
@@ -80,13 +83,31 @@ class _File:
         return self.path.suffix == ".gz"
 
 
+PAUSE_REASONS = Table(
+    "pause_reasons",
+    {"reason": pa.string(), "state": pa.string()},
+    key=("reason",),
+    disposition="replace",
+    description="One row per reason of a pause that the settings name, with the state it is.",
+)
+
+
 def extract(extraction: Extraction) -> Iterator[Page]:
     """Every complete line that was not read before, oldest file first."""
+    said = extraction.options.pause_reasons
+    if said or extraction.state.get("pause_reasons"):
+        yield PAUSE_REASONS.name, _pause_reasons(said)
+    extraction.state["pause_reasons"] = bool(said)
     known: dict[str, dict[str, Any]] = extraction.state.setdefault("files", {})
     for file in _one_of_each(extraction, _find(extraction)):
         if extraction.full:
             extraction.supersede(QUEUE_LOG.name, file_id=file.file_id)
         yield from _read(extraction, file, known)
+
+
+def _pause_reasons(said: dict[str, str]) -> pa.Table:
+    rows = [{"reason": reason, "state": state} for reason, state in sorted(said.items())]
+    return pa.Table.from_pylist(rows, schema=PAUSE_REASONS.schema())
 
 
 def check(extraction: Extraction) -> str:
@@ -340,7 +361,7 @@ KIND = Kind(
     channel="telephony",
     title="Asterisk queue_log",
     options=Options,
-    tables=(QUEUE_LOG,),
+    tables=(QUEUE_LOG, PAUSE_REASONS),
     extract=extract,
     schedule="*/5 * * * *",
     check=check,

@@ -1,8 +1,9 @@
 """Files: exports of any shape, by a mapping that says what each row means (docs/add-a-source.md).
 
-Lands in ``raw_<source>``: calls, tickets, ticket_events, survey_invitations, survey_responses, merged on their
-keys; with ``_file`` and ``_line`` every row says where it came from. ``files`` accounts for every row of every
-file, ``file_reasons`` says why rows were left out, ``quarantine`` holds those that could not be read.
+Lands in ``raw_<source>``: calls, tickets, ticket_events, survey_invitations, survey_responses, agents, agent_states,
+shifts, evaluations, evaluation_answers, feedback, merged on their keys; with ``_file`` and ``_line`` every row says
+where it came from. ``files`` accounts for every row of every file, ``file_reasons`` says why rows were left out,
+``quarantine`` holds those that could not be read.
 
 A file that has not changed is not read again; one delivered again under its name replaces its rows; one that
 cannot be read as a whole is refused, leaves what it brought before and makes the run fail when all others are in.

@@ -6,13 +6,15 @@ Lands in ``raw_zendesk``, one row per API object but ticket_events, merged on th
     ticket_events         time-based export, one row per     cursor: end_time, asked again from that second on
                           child event and field
     users                 cursor export                      cursor: the vendor's own
+    user_versions         every state a user was exported in; never replaced
     satisfaction_ratings  list                               cursor: updated_at, less rating_window_days
     groups                list, read whole, kept when gone
     schedules, sla_policies  lists, read whole, replaced
     schedule_versions     every state a schedule was seen in, with its holidays; never replaced
 
-Zendesk keeps no history of its schedules and holidays, so it is kept here: schedule_intervals and schedule_holidays
-hold what each version consists of. Which schedule a ticket has is a ticket event.
+Zendesk keeps no history of its users' roles and groups, nor of its schedules and holidays, so it is kept here:
+user_versions say who somebody was, schedule_intervals and schedule_holidays what each version of a schedule consists
+of. Which schedule a ticket has is a ticket event.
 
 A deleted ticket comes as a row with status ``deleted``. The text of comments is never landed.
 
@@ -132,7 +134,22 @@ TABLES = (
         },
         key=("id",),
         description="One row per user: customers, agents, administrators.",
+        lookups=(("role",),),
         zones=("iana_time_zone", "time_zone"),
+    ),
+    Table(
+        "user_versions",
+        {
+            "id": INTEGER,
+            "updated_at": TIMESTAMP,
+            "role": TEXT,
+            "active": BOOLEAN,
+            "suspended": BOOLEAN,
+            "default_group_id": INTEGER,
+        },
+        key=("id", "updated_at"),
+        description="One row per user and update it was exported in: what the user was from then on.",
+        lookups=(("role",),),
     ),
     Table(
         "groups",
@@ -226,7 +243,7 @@ def extract(extraction: Extraction) -> Iterator[Page]:
         "schedules": _schedules,
         "sla_policies": lambda e, api: _whole(e, api, "sla_policies", "slas/policies", "sla_policies"),
         # Everybody, however long ago they were last changed: tickets since start_date refer to them.
-        "users": lambda e, api: _cursor_export(e, api, "users", 0, _as_it_is),
+        "users": lambda e, api: _cursor_export(e, api, "users", 0, _as_it_is, versions="user_versions"),
         "tickets": lambda e, api: _cursor_export(e, api, "tickets", _start(e), ticket, include="metric_sets"),
         "ticket_events": _ticket_events,
         "satisfaction_ratings": _satisfaction_ratings,
@@ -354,9 +371,13 @@ def _cursor_export(
     entity: str,
     start: int,
     row: Callable[[Mapping[str, Any]], dict[str, Any]],
+    versions: str | None = None,
     **params: str,
 ) -> Iterator[Page]:
-    """An incremental export by cursor. Its links never end; only ``end_of_stream`` says that nothing follows."""
+    """An incremental export by cursor. Its links never end; only ``end_of_stream`` says that nothing follows.
+
+    ``versions`` names the table that keeps every state a row came in.
+    """
     path, memory = f"api/v2/incremental/{entity}/cursor.json", f"{entity}_cursor"
     say = _Saying(extraction, entity)
     while True:
@@ -366,6 +387,9 @@ def _cursor_export(
         found = _rows(api, path, body, entity)
         after, ended = body.get("after_cursor"), _ended(api, path, body)
         yield entity, _page(extraction, api, path, entity, map(row, _with_metric_sets(body, found)))
+        if versions:
+            dated = (_as_it_is(one) for one in found if one.get("updated_at"))
+            yield versions, _page(extraction, api, path, versions, dated)
         say(len(found))
         if after:
             extraction.state[memory] = after

@@ -55,36 +55,75 @@ neighbours as (
 
 ),
 
+members as (
+
+    select
+        agent,
+        occurred_at,
+        loaded_at
+
+    from lines
+
+    where event in ({{ asterisk_member_events() }}) and agent <> 'NONE'
+
+),
+
 stacked as (
 
     select
-        callid,
+        'interaction' as entity,
+        callid as root,
         loaded_at
     from lines
 
     union all
 
     select
-        callid,
+        'interaction' as entity,
+        callid as root,
         loaded_at
     from neighbours
 
     union all
 
+    -- the agent's day, and the day of the line before: its spell ends here
     select
-        root as callid,
+        'agent_state' as entity,
+        {{ asterisk_agent_day('agent', 'occurred_at') }} as root,
+        loaded_at
+    from members
+
+    union all
+
+    select
+        'agent_state' as entity,
+        {{ asterisk_agent_day('members.agent', '(
+            select max(former.occurred_at) from ' ~ source('asterisk', 'queue_log') ~ ' as former
+            where
+                former.agent = members.agent
+                and former.occurred_at < members.occurred_at
+                and former.event in (' ~ asterisk_member_events() ~ ')
+        )') }} as root,
+        members.loaded_at
+    from members
+
+    union all
+
+    select
+        'interaction' as entity,
+        root,
         _loaded_at as loaded_at
     from {{ source('asterisk', 'removed') }}
 
 )
 
 select
-    'interaction' as entity,
+    entity,
     'asterisk' as source,
-    callid as root,
-    'asterisk-' || callid as id,
+    root,
+    'asterisk-' || root as id,
     loaded_at
 
 from stacked
 
-where callid <> 'NONE'
+where root <> 'NONE'

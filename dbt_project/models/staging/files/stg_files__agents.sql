@@ -26,6 +26,14 @@ agents as (
         source,
         agent
     from {{ source('files', 'survey_invitations') }}
+    {%- for entity in ['agents', 'agent_states', 'shifts', 'evaluations', 'feedback'] %}
+    union
+    select
+        source,
+        agent
+    from {{ source('files', entity) }}
+    where system is null
+    {%- endfor %}
 
 )
 

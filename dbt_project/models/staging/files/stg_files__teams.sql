@@ -26,6 +26,13 @@ teams as (
         source,
         team as team_name
     from {{ source('files', 'survey_invitations') }}
+    {%- for entity in ['agents', 'agent_states', 'shifts', 'evaluations', 'feedback'] %}
+    union
+    select
+        source,
+        team as team_name
+    from {{ source('files', entity) }}
+    {%- endfor %}
 
 )
 

@@ -8,6 +8,10 @@ select
     reopen_window_days,
     thanks_window_seconds,
     survey_window_days,
+    stuck_wrap_seconds,
+    stuck_hold_seconds,
+    stuck_state_seconds,
+    adherence_tolerance_seconds,
     minimum_n
 
 from {{ source('kefu', 'build') }}

@@ -1,9 +1,24 @@
+-- Everybody who was staff once: a former agent did what they did.
+with
+
+versions as (
+
+    select
+        user_id,
+        role,
+        is_active
+
+    from {{ ref('stg_zendesk__agent_versions') }}
+
+    where valid_to_at = {{ kf_for_ever() }}
+
+)
+
 select
-    'zendesk-' || id as agent_id,
+    'zendesk-' || users.id as agent_id,
     'zendesk' as source,
-    name as agent,
-    active as is_active
+    users.name as agent,
+    versions.is_active and versions.role <> 'customer' as is_active
 
-from {{ source('zendesk', 'users') }}
-
-where role in ('agent', 'admin')
+from {{ source('zendesk', 'users') }} as users
+inner join versions on users.id = versions.user_id

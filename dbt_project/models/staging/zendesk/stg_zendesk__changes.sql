@@ -2,6 +2,36 @@
 -- a ticket's row to its rating, which takes the channel from it.
 with
 
+people as (
+
+    select
+        id,
+        _loaded_at
+    from {{ source('zendesk', 'users') }}
+
+    union all
+
+    select
+        id,
+        _loaded_at
+    from {{ source('zendesk', 'user_versions') }}
+
+),
+
+staff as (
+
+    select id
+    from {{ source('zendesk', 'users') }}
+    where role in ('agent', 'admin')
+
+    union
+
+    select id
+    from {{ source('zendesk', 'user_versions') }}
+    where role in ('agent', 'admin')
+
+),
+
 stacked as (
 
     select
@@ -24,7 +54,7 @@ stacked as (
         'ticket' as entity,
         tickets.id as root,
         people._loaded_at
-    from {{ source('zendesk', 'users') }} as people
+    from people
     inner join {{ source('zendesk', 'tickets') }} as tickets on people.id = tickets.submitter_id
 
     union all
@@ -33,7 +63,7 @@ stacked as (
         'ticket' as entity,
         events.ticket_id as root,
         people._loaded_at
-    from {{ source('zendesk', 'users') }} as people
+    from people
     inner join {{ source('zendesk', 'ticket_events') }} as events on people.id = events.updater_id
 
     union all
@@ -42,7 +72,7 @@ stacked as (
         'ticket' as entity,
         events.ticket_id as root,
         people._loaded_at
-    from {{ source('zendesk', 'users') }} as people
+    from people
     inner join {{ source('zendesk', 'ticket_events') }} as events on people.id = events.author_id
 
     union all
@@ -78,6 +108,16 @@ stacked as (
         tickets._loaded_at
     from {{ source('zendesk', 'tickets') }} as tickets
     inner join {{ source('zendesk', 'satisfaction_ratings') }} as ratings on tickets.id = ratings.ticket_id
+
+    union all
+
+    -- who is, or was, one of the staff
+    select
+        'agent' as entity,
+        people.id as root,
+        people._loaded_at
+    from people
+    inner join staff on people.id = staff.id
 
     union all
 

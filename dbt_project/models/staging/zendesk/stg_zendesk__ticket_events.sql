@@ -16,11 +16,23 @@ source as (
 
 users as (
 
-    select
-        id,
-        role
+    select id
 
     from {{ source('zendesk', 'users') }}
+
+),
+
+-- who was staff when it happened: what an agent did stays an agent's, whatever became of them (E11)
+staff as (
+
+    select
+        user_id,
+        valid_from_at,
+        valid_to_at
+
+    from {{ ref('stg_zendesk__agent_versions') }}
+
+    where role in ('agent', 'admin')
 
 ),
 
@@ -61,11 +73,11 @@ renamed as (
         -- who did it: automation has no user, or says so
         case
             when events.via in ('rule', 'trigger', 'automation', 'macro rule') or events.updater_id < 0 then 'bot'
-            when actor.role in ('agent', 'admin') then 'agent'
-            when actor.role is null then 'system'
+            when staff.user_id is not null then 'agent'
+            when actor.id is null then 'system'
             else 'customer'
         end as actor_kind,
-        case when actor.role in ('agent', 'admin') then 'zendesk-' || actor.id end as actor_id,
+        'zendesk-' || staff.user_id as actor_id,
 
         -- what happened
         events.is_creation,
@@ -87,6 +99,11 @@ renamed as (
 
     from events
     left join users as actor on coalesce(events.author_id, events.updater_id) = actor.id
+    left join staff
+        on
+            actor.id = staff.user_id
+            and {{ kf_utc('events.created_at') }} >= staff.valid_from_at
+            and {{ kf_utc('events.created_at') }} < staff.valid_to_at
 
 )
 

@@ -7,13 +7,16 @@ source as (
 
 ),
 
-users as (
+staff as (
 
     select
-        id,
-        role
+        user_id,
+        valid_from_at,
+        valid_to_at
 
-    from {{ source('zendesk', 'users') }}
+    from {{ ref('stg_zendesk__agent_versions') }}
+
+    where role in ('agent', 'admin')
 
 ),
 
@@ -31,7 +34,7 @@ renamed as (
         {{ canonical_ticket_status('source.status') }} as status,
         coalesce(source.priority, 'normal') as priority,
         {{ canonical_channel("coalesce(source.via_channel, 'other')") }} as channel,
-        case when submitter.role in ('agent', 'admin') then 'agent' else 'customer' end as created_by_kind,
+        case when submitter.user_id is not null then 'agent' else 'customer' end as created_by_kind,
         case
             when source.status = 'deleted' then 'deleted'
             when source.tags like '%"closed_by_merge"%' then 'merged'
@@ -56,7 +59,11 @@ renamed as (
         cast(null as bigint) as reported_reopens
 
     from source
-    left join users as submitter on source.submitter_id = submitter.id
+    left join staff as submitter
+        on
+            source.submitter_id = submitter.user_id
+            and {{ kf_utc('source.created_at') }} >= submitter.valid_from_at
+            and {{ kf_utc('source.created_at') }} < submitter.valid_to_at
 
 )
 

@@ -1,0 +1,34 @@
+-- What customers said, without the words: those stay in raw until somebody redacts them.
+with
+
+build as (
+
+    select * from {{ ref('stg_kefu__build') }}
+
+),
+
+items as (
+
+    select * from {{ ref('canonical_feedback_items') }}
+    where {{ kf_touched('feedback', 'feedback_id') }}
+
+)
+
+select
+    items.feedback_id,
+    items.source,
+    items.channel,
+    items.customer_id,
+    items.ticket_id,
+    items.interaction_id,
+    items.agent_id,
+    items.team_id,
+    items.language,
+    items.characters,
+    items.occurred_at,
+    {{ kf_local_date('items.occurred_at') }} as service_date
+
+from items
+cross join build
+
+where items.occurred_at <= build.as_of_at
