@@ -323,6 +323,7 @@ def test_the_yaml_beside_the_models_is_called_after_its_folder_or_its_kpi_table(
         names = {f"_{path.parent.name}__{what}.yml" for what in ("models", "sources", "unit_tests")}
         # a kpi table has a file of its own, with its metrics; what dashboards are made of shares one
         if path.parent.name == "kpis":
+            names |= {f"_{table.stem}__unit_tests.yml" for table in path.parent.glob("kpi_*.sql")}
             names |= {f"{path.stem}.yml"} if path.with_suffix(".sql").exists() else {"_dashboards__models.yml"}
         if path.name not in names:
             wrong.append(str(path))

@@ -114,6 +114,22 @@ days as (
 
 ),
 
+moved as (
+
+    select
+        service_date,
+        source,
+        channel,
+        team_id,
+        priority,
+        {{ kf_sum('change') }} as change
+
+    from days
+
+    group by service_date, source, channel, team_id, priority
+
+),
+
 counted as (
 
     select
@@ -122,15 +138,13 @@ counted as (
         channel,
         team_id,
         priority,
-        cast(sum(sum(change)) over (
+        cast(sum(change) over (
             partition by source, channel, team_id, priority
             order by service_date nulls last
             rows between unbounded preceding and current row
         ) as bigint) as open_tickets
 
-    from days
-
-    group by service_date, source, channel, team_id, priority
+    from moved
 
 )
 

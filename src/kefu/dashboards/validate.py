@@ -37,7 +37,7 @@ def problems(project: Path) -> list[str]:
     except KefuError as error:
         return [line.removeprefix("  - ") for line in error.summary.splitlines()[1:]] or [error.summary]
     found = [
-        *_names(source),
+        *_names(source, kpis),
         *_filters(source),
         *_layout(source),
         *_dimensions(source, project),
@@ -52,8 +52,8 @@ def problems(project: Path) -> list[str]:
     return sorted({*_sql(source, kpis, project), *_exposures(source, kpis, project), *_compiled(project)})
 
 
-def _names(source: Source) -> Iterator[str]:
-    """Every name leads somewhere, and everything written is used."""
+def _names(source: Source, kpis: dict[str, Kpi]) -> Iterator[str]:
+    """Every name leads somewhere, and everything written is used; a KPI table is there for whoever explores it."""
     for name, page in source.dashboards.items():
         for tile in set(page.tiles()) - set(source.charts):
             yield f"dashboards/{name}.yaml: there is no chart {tile}"
@@ -64,7 +64,13 @@ def _names(source: Source) -> Iterator[str]:
             yield f"charts/{name}.yaml: there is no dataset {chart.dataset}"
     used_datasets = {chart.dataset for chart in source.charts.values()}
     used_datasets |= {item.dataset for page in source.dashboards.values() for item in page.filters}
-    for name in set(source.datasets) - used_datasets:
+    tables = [dataset.table for dataset in source.datasets.values()]
+    explored = {
+        name
+        for name, dataset in source.datasets.items()
+        if dataset.table in {kpi.table for kpi in kpis.values()} and tables.count(dataset.table) == 1
+    }
+    for name in set(source.datasets) - used_datasets - explored:
         yield f"datasets/{name}.yaml: no chart and no filter uses it"
     for name in set(source.charts) - {tile for page in source.dashboards.values() for tile in page.tiles()}:
         yield f"charts/{name}.yaml: no dashboard uses it"
