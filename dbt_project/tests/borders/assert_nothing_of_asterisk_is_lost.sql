@@ -1,5 +1,5 @@
 -- Raw to ledger: every call of the queue log is a contact with as many queue visits as it entered queues, and as many
--- rings without an answer as the log tells of with their length. Lines of no call are agents' doings, not calls.
+-- rings without an answer as the log tells of with their length. Lines of no call are agents' and administrators' doings.
 with
 
 logged as (
@@ -11,9 +11,16 @@ logged as (
 
     from {{ source('asterisk', 'queue_log') }}
 
-    where callid is not null and callid <> 'NONE' and {{ kf_changed('interaction', 'asterisk', 'callid') }}
+    where callid <> 'NONE' and {{ kf_changed('interaction', 'asterisk', 'callid') }}
 
     group by callid
+
+    having count(case
+        when event not in (
+            'ADDMEMBER', 'REMOVEMEMBER', 'PAUSE', 'UNPAUSE', 'PAUSEALL', 'UNPAUSEALL', 'PENALTY', 'RINGPENALTY',
+            'QUEUESTART', 'CONFIGRELOAD'
+        ) then 1
+    end) > 0
 
 ),
 
