@@ -197,7 +197,7 @@ def contacts(truth: dict[str, list[Row]]) -> list[Contact]:
     for ticket in truth["tickets"]:
         if ticket["excluded"] not in (None, "merged"):
             continue
-        life = _life(ticket)
+        life = _life(ticket, {})
         solved = life["last_solved_at"]
         name = f"ticket-zendesk-{ticket['ticket_id']}"
         made[name] = Contact(

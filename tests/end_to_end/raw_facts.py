@@ -80,7 +80,7 @@ def facts(settings: Settings, as_of: datetime) -> Facts:
             contacts += _exported_contacts(source, raw[source]["calls"], centre)
             legs += _exported_legs(source, raw[source]["calls"], centre)
     tickets = [*_tickets(raw, centre)]
-    lives = [(ticket, _life(ticket)) for ticket in tickets if not ticket["excluded"]]
+    lives = [(ticket, _life(ticket, {})) for ticket in tickets if not ticket["excluded"]]
     made = {
         "contacts": frame(
             contacts,
