@@ -79,25 +79,53 @@ days as (
 
 ),
 
+-- the days between are those of a timer somebody forgot (E24)
+leg_days as (
+
+    select
+        leg_id,
+        agent_id,
+        team_id,
+        source,
+        started_at,
+        ended_at,
+        first_date as service_date
+
+    from legs
+
+    union all
+
+    select
+        leg_id,
+        agent_id,
+        team_id,
+        source,
+        started_at,
+        ended_at,
+        last_date as service_date
+
+    from legs
+
+    where last_date <> first_date
+
+),
+
 pieces as (
 
     select
-        legs.leg_id,
-        legs.agent_id,
-        legs.team_id,
-        legs.source,
-        days.service_date,
-        legs.agent_id || ' ' || cast(days.service_date as {{ kf_text() }}) as work_day_id,
-        greatest(legs.started_at, days.begins_at) as started_at,
-        least(legs.ended_at, days.ends_at) as ended_at
+        leg_days.leg_id,
+        leg_days.agent_id,
+        leg_days.team_id,
+        leg_days.source,
+        leg_days.service_date,
+        leg_days.agent_id || ' ' || cast(leg_days.service_date as {{ kf_text() }}) as work_day_id,
+        greatest(leg_days.started_at, days.begins_at) as started_at,
+        least(leg_days.ended_at, days.ends_at) as ended_at
 
-    from legs
-    inner join days
-        on
-            legs.started_at < days.ends_at
-            and legs.ended_at > days.begins_at
-            -- the days between are those of a timer somebody forgot (E24)
-            and days.service_date in (legs.first_date, legs.last_date)
+    from leg_days
+    inner join days on leg_days.service_date = days.service_date
+
+    where leg_days.started_at < days.ends_at and leg_days.ended_at > days.begins_at
 
 ),
 
