@@ -86,3 +86,50 @@ def test_customers_keep_their_pseudonyms_from_build_to_build(prepared: Settings)
             keys += connection.execute("select customer_key from control.build").fetchone() or ()
     assert keys[0] == keys[1]
     assert len(keys[0]) >= 20
+
+
+def finish(settings: Settings, build: control.Build) -> None:
+    control.mark_ledger(settings, build)
+    control.mark(settings, build, "built")
+
+
+def test_after_a_full_build_that_died_everything_is_made_again(prepared: Settings) -> None:
+    as_of = datetime(2026, 4, 1, tzinfo=UTC)
+    for slot in "ab":
+        finish(prepared, control.begin_build(prepared, slot, as_of))
+    assert str(control.begin_build(prepared, "a", as_of).scope) == "nothing has changed"
+    control.begin_build(prepared, "a", as_of, full=True)  # and dies
+    for slot in "ba":
+        scope = control.begin_build(prepared, slot, as_of).scope
+        assert scope.full_ledger and scope.full_marts
+    finish(prepared, control.begin_build(prepared, "a", as_of))
+    scope = control.begin_build(prepared, "b", as_of).scope
+    assert not scope.full_ledger and scope.full_marts  # made from the ledger before
+
+
+def test_what_was_due_stays_due_until_its_slot_is_built(prepared: Settings) -> None:
+    as_of = datetime(2026, 4, 1, tzinfo=UTC)
+    finish(prepared, control.begin_build(prepared, "a", as_of))
+    with warehouse.connect(prepared, "transformer") as connection:
+        connection.execute(
+            "insert into control.due values"
+            " ('a', 'm', 'ticket', 't', '2026-04-02'), ('a', 'm', 'ticket', 't', '2026-04-09')"
+        )
+
+    def listed() -> int:
+        with warehouse.connect(prepared, "transformer") as connection:
+            row = connection.execute("select count(*) from control.worklist where slot = 'a' and id = 't'").fetchone()
+            assert row is not None
+            return int(row[0])
+
+    build = control.begin_build(prepared, "a", as_of + timedelta(days=3))
+    assert listed() == 1
+    with warehouse.connect(prepared, "transformer") as connection:
+        connection.execute("delete from control.worklist")  # a full build of the other slot, say, that died
+    build = control.begin_build(prepared, "a", as_of + timedelta(days=3))
+    assert listed() == 1
+    finish(prepared, build)
+    control.begin_build(prepared, "a", as_of + timedelta(days=4))
+    assert listed() == 0
+    control.begin_build(prepared, "a", as_of + timedelta(days=9))
+    assert listed() == 1

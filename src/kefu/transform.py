@@ -15,6 +15,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from psycopg import sql
+
 from kefu import control, warehouse
 from kefu.control import Build
 from kefu.errors import KefuError
@@ -103,10 +105,9 @@ def _call(
     results = target / "run_results.json"
     results.unlink(missing_ok=True)
     select = [path for name in layers for path in LAYERS[name]]
-    if makes_views := "canonical" in layers and not control.views_stand(settings, current):
-        exclude = []
-    else:
-        exclude = ["--exclude", "path:models/staging,resource_type:model"]
+    makes_views = "canonical" in layers and not control.views_stand(settings, current)
+    exclude = [] if makes_views else ["--exclude", "path:models/staging,resource_type:model"]
+    _drop_views(settings, current.slot, [name for name in layers if name != "canonical" or makes_views])
     status, output = run_dbt(
         settings,
         current.slot,
@@ -137,6 +138,26 @@ def _call(
     if makes_views:
         control.mark_views(settings, current)
     return nodes, seconds
+
+
+def _drop_views(settings: Settings, slot: str, layers: list[str]) -> None:
+    """Drop the views this call of dbt makes anew, all in one statement.
+
+    dbt drops the old version of a view or table with whatever stands on it. Two of its threads that come upon the
+    same view from two sides lock each other out; without old views there is nothing to come upon.
+    """
+    schemas = [name for layer in layers for name in _schemas(layer, slot)]
+    with warehouse.connect(settings, "transformer") as connection:
+        views = connection.execute(
+            "select schemaname, viewname from pg_views where schemaname = any(%s)", [schemas]
+        ).fetchall()
+        if views:
+            names = sql.SQL(", ").join(sql.Identifier(*view) for view in views)
+            connection.execute(sql.SQL("drop view {} cascade").format(names))
+
+
+def _schemas(layer: str, slot: str) -> tuple[str, ...]:
+    return ("staging",) if layer == "canonical" else (f"{layer}_{slot}",)
 
 
 def run_dbt(
