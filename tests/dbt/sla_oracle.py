@@ -244,7 +244,7 @@ def _live(
         ended = ended if promise is None else None
         if promise is None and first is not None and ended is None:
             ended = minute
-        if doing == "run" and promise is not None:
+        if promise is not None:  # one made to a clock at rest may have been used up before it was made
             spent = clock.business if promise[1] else clock.calendar
             if spent > promise[0]:
                 clock.breached_at = clock.breached_at or minute

@@ -177,7 +177,7 @@ def random_ticket(number: int, chance: random.Random) -> Ticket:
     moment = at("03-25 00:00") + chance.randrange(10 * 1440) * MINUTE
     created = {
         "status": chance.choice(["new", "new", "open", "solved" if chance.random() < 0.1 else "open"]),
-        "priority": chance.choice(["low", "normal", "normal", "normal", "high", "high", None]),
+        "priority": chance.choice(["low", "normal", "normal", "high", None, None]),
         "type": chance.choice(["question", "incident", "task", "problem"]),
         "group_id": chance.choice([None, "11", "12"]),
         "tags": chance.choice([[], [], ["vip"], ["goldXcard"], ["gold_card", "x"]]),
@@ -323,6 +323,12 @@ BY_HAND = [
         "03-24 10:00 | customer | message status=new type=question\n03-24 11:30 | agent | priority=normal\n"
         "03-24 11:40 | agent | message",
     ),
+    # nine business hours without a priority, then pending; normal while pending, whose 480 minutes had passed
+    story(
+        9015,
+        "03-24 09:00 | customer | message status=new type=question\n03-25 10:00 | agent | message status=pending\n"
+        "03-25 11:00 | agent | priority=normal\n03-25 12:00 | agent | message status=solved",
+    ),
 ]
 
 
@@ -415,7 +421,7 @@ class World:
 @pytest.fixture(scope="module")
 def world(new_warehouse: NewWarehouse, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     chance = random.Random(7)
-    tickets = [random_ticket(number, chance) for number in range(1, 161)]
+    tickets = [random_ticket(number, chance) for number in range(1, 201)]
     configuration = tmp_path_factory.mktemp("ours") / "kefu.toml"
     configuration.write_text(
         'reporting_zone = "Asia/Shanghai"\n[sources.bank]\nkind = "files"\nmapping = "bank.yml"\n'
@@ -596,6 +602,15 @@ def test_a_promise_made_later_finds_the_clock_running(by_hand: Asked) -> None:
     assert (clock["outcome"], clock["breached_at"], clock["elapsed_seconds"]) == (
         "breached", instant(at("03-24 11:30")), 100 * 60
     )  # fmt: skip
+
+
+def test_a_promise_made_to_a_clock_at_rest_may_be_broken_at_once(by_hand: Asked) -> None:
+    clock = by_hand.clocks[9015, "requester_wait", 1]
+    used = clock["elapsed_seconds"]
+    assert (clock["outcome"], clock["target_seconds"], clock["over_seconds"]) == ("breached", 480 * 60, used - 480 * 60)
+    assert used > 480 * 60
+    assert clock["breached_at"] == clock["applied_at"] == instant(at("03-25 11:00"))
+    assert [event for event, _ in by_hand.events[clock["clock_id"]]] == ["applied", "breached", "finished"]
 
 
 def test_policies_of_the_configuration_hold_for_sources_without_their_own(by_hand: Asked) -> None:

@@ -15,9 +15,8 @@ compared as (
         lag(shown_state) over in_order as state_before,
         lag(target_seconds) over in_order as target_before_seconds,
         lag(is_business) over in_order as was_business,
-        min(case
-            when state = 'running' and (ended_at is null or overdue_at <= ended_at) then overdue_at
-        end) over (partition by clock_id) as breached_at
+        min(case when ended_at is null or overdue_at <= ended_at then overdue_at end) over (partition by clock_id)
+            as breached_at
 
     from spells
 
@@ -65,7 +64,7 @@ breaches as (
 
     from compared
 
-    where state = 'running' and overdue_at = breached_at
+    where overdue_at = breached_at
 
 ),
 

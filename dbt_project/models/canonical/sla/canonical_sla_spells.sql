@@ -559,14 +559,28 @@ left_over as (
         {%- set target = 'start_target_seconds' if base == 'start' else 'target_seconds' %}
         {%- set business = 'start_is_business = 1' if base == 'start' else 'is_business' %}
         case
-            when state = 'running' and place >= first_place
+            when state in ('running', 'paused') and place >= first_place
                 then {{ target }} - case when {{ business }} then open_before_seconds else calendar_before_seconds end
-        end as {{ base }}_due_left_seconds,
+        end as {{ base }}_left_seconds,
         case when {{ business }} and is_scheduled then schedule_id end as {{ base }}_schedule_id,
         {%- endfor %}
         *
 
     from counted
+
+),
+
+-- a clock at rest uses nothing up, but a promise made then may have been used up before it was made
+counting as (
+
+    select
+        {%- for base in bases %}
+        case when state = 'running' or {{ base }}_left_seconds < 0 then {{ base }}_left_seconds end
+            as {{ base }}_due_left_seconds,
+        {%- endfor %}
+        *
+
+    from left_over
 
 ),
 
@@ -581,7 +595,7 @@ placed as (
         {%- endfor %}
         *
 
-    from left_over
+    from counting
 
 )
 

@@ -52,10 +52,9 @@ timed as (
                     ) }}
             else visible.business_seconds
         end as spent_open_seconds,
-        visible.state = 'running' and coalesce(visible.overdue_at <= visible.until_at, false) as is_breach,
-        visible.state = 'running' and coalesce(visible.start_overdue_at <= visible.until_at, false) as is_start_breach,
-        visible.state = 'running' and coalesce(visible.current_overdue_at <= visible.until_at, false)
-            as is_current_breach
+        coalesce(visible.overdue_at <= visible.until_at, false) as is_breach,
+        coalesce(visible.start_overdue_at <= visible.until_at, false) as is_start_breach,
+        coalesce(visible.current_overdue_at <= visible.until_at, false) as is_current_breach
 
     from visible
     {{ kf_business_join('day_of_start', 'visible.asked_schedule_id', 'visible.started_at') }}
@@ -101,7 +100,7 @@ clocks as (
         min(due_at) filter (where is_breach) as breach_due_at,
         min(start_overdue_at) filter (where is_start_breach) as start_breached_at,
         min(current_overdue_at) filter (where is_current_breach) as current_breached_at,
-        max(so_far_seconds - target_seconds) filter (where shown_state = 'running') as over_seconds,
+        max(so_far_seconds - target_seconds) filter (where shown_state in ('running', 'paused')) as over_seconds,
         min(due_at) filter (where spell_number = last_running_number) as last_due_at,
         min(shown_state) filter (where spell_number = last_number) as state,
         min(started_at) filter (where spell_number > last_live_number) as finished_at,
