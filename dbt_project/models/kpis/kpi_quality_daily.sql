@@ -62,7 +62,7 @@ judged as (
 
     from evaluations
 
-    group by 1, 2, 3, 4
+    group by service_date, source, channel, team_id
 
 ),
 
@@ -102,7 +102,7 @@ contacts as (
 
     where contacts.is_answered and {{ kf_touched('quality_day', 'contacts.service_date', 'date') }}
 
-    group by 1, 2, 3, 4
+    group by contacts.service_date, contacts.source, contacts.channel, contacts.team_id
 
 ),
 
@@ -150,4 +150,4 @@ select
 
 from stacked
 
-group by 1, 2, 3, 4
+group by service_date, source, channel, team_id

@@ -78,7 +78,8 @@ chosen as (
 
     where told.is_roster = rostered.has_roster
 
-    group by 1, 2, 3, 4, 5, 6, 7
+    group by
+        told.agent_id, told.source, told.source_team_id, told.role, told.is_active, told.valid_from_at, told.valid_to_at
 
 ),
 

@@ -186,7 +186,7 @@ borders as (
         {{ kf_add_seconds(
             "timestamp '1970-01-01 00:00:00'",
             '(' ~ kf_idiv(kf_epoch('agent_days.first_at'), 900) ~ ' + 16 * tens.digit + ones.digit) * 900'
-        ) }} as at
+        ) }} as cut_at
 
     from agent_days
     cross join digits as tens
@@ -203,7 +203,7 @@ turns as (
 
     select
         agent_day_id,
-        started_at as at,
+        started_at as cut_at,
         what,
         1 as turn
     from spell_days
@@ -212,7 +212,7 @@ turns as (
 
     select
         agent_day_id,
-        ended_at as at,
+        ended_at as cut_at,
         what,
         -1 as turn
     from spell_days
@@ -221,7 +221,7 @@ turns as (
 
     select
         agent_day_id,
-        started_at as at,
+        started_at as cut_at,
         'plan_' || activity as what,
         1 as turn
     from due
@@ -230,7 +230,7 @@ turns as (
 
     select
         agent_day_id,
-        ended_at as at,
+        ended_at as cut_at,
         'plan_' || activity as what,
         -1 as turn
     from due
@@ -239,7 +239,7 @@ turns as (
 
     select
         agent_day_id,
-        started_at as at,
+        started_at as cut_at,
         'paid_' || activity as what,
         1 as turn
     from due
@@ -249,7 +249,7 @@ turns as (
 
     select
         agent_day_id,
-        ended_at as at,
+        ended_at as cut_at,
         'paid_' || activity as what,
         -1 as turn
     from due
@@ -259,7 +259,7 @@ turns as (
 
     select
         agent_day_id,
-        at,
+        cut_at,
         'border' as what,
         0 as turn
     from borders
@@ -274,14 +274,14 @@ cuts as (
 
     select
         agent_day_id,
-        at,
+        cut_at,
         {%- for what in all_whats + plans %}
         {{ kf_sum("case when what = '" ~ what ~ "' then turn end") }} as {{ what }}_turns{{ ',' if not loop.last }}
         {%- endfor %}
 
     from turns
 
-    group by agent_day_id, at
+    group by agent_day_id, cut_at
 
 ),
 
@@ -289,11 +289,11 @@ running as (
 
     select
         agent_day_id,
-        at,
-        lead(at) over (partition by agent_day_id order by at nulls last) as next_at,
+        cut_at,
+        lead(cut_at) over (partition by agent_day_id order by cut_at nulls last) as next_at,
         {%- for what in all_whats + plans %}
         cast(sum({{ what }}_turns) over (
-            partition by agent_day_id order by at nulls last rows between unbounded preceding and current row
+            partition by agent_day_id order by cut_at nulls last rows between unbounded preceding and current row
         ) as bigint) as {{ what }}_count{{ ',' if not loop.last }}
         {%- endfor %}
 
@@ -305,9 +305,9 @@ stretches as (
 
     select
         running.agent_day_id,
-        running.at,
-        {{ kf_seconds_between('running.at', 'running.next_at') }} as seconds,
-        {{ kf_local_date('running.at') }} as service_date,
+        running.cut_at,
+        {{ kf_seconds_between('running.cut_at', 'running.next_at') }} as seconds,
+        {{ kf_local_date('running.cut_at') }} as service_date,
         running.contact_count,
         running.contact_count > 0 or running.on_contact_count > 0 or running.wrap_count > 0 as was_handling,
         {% for state in states %}running.{{ state }}_count{{ ' + ' if not loop.last }}{% endfor %} > 0 as was_signed_in,
@@ -383,7 +383,7 @@ followed as (
 
     from judged
 
-    window by_time as (partition by judged.agent_day_id order by judged.at nulls last)
+    window by_time as (partition by judged.agent_day_id order by judged.cut_at nulls last)
 
 ),
 
@@ -392,7 +392,7 @@ deviations as (
     select
         followed.*,
         cast(sum(begins_deviation) over (
-            partition by agent_day_id order by at nulls last rows between unbounded preceding and current row
+            partition by agent_day_id order by cut_at nulls last rows between unbounded preceding and current row
         ) as bigint) as deviation_number
 
     from followed
@@ -426,7 +426,7 @@ slots as (
 
     select
         agent_day_id,
-        {{ kf_add_seconds("timestamp '1970-01-01 00:00:00'", kf_idiv(kf_epoch('at'), 900) ~ ' * 900') }}
+        {{ kf_add_seconds("timestamp '1970-01-01 00:00:00'", kf_idiv(kf_epoch('cut_at'), 900) ~ ' * 900') }}
             as slot_started_at,
         min(service_date) as service_date,
         {{ kf_sum('case when was_signed_in then seconds end') }} as signed_in_seconds,
@@ -449,7 +449,7 @@ slots as (
 
     from forgiven
 
-    group by agent_day_id, {{ kf_idiv(kf_epoch('at'), 900) }}
+    group by agent_day_id, {{ kf_idiv(kf_epoch('cut_at'), 900) }}
 
 ),
 

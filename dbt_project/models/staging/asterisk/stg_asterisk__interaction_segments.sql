@@ -66,6 +66,55 @@ timed as (
 
 ),
 
+-- stacked, not joined: nobody can tell the planner how many wrap-ups there are, and it takes them for one
+talks_and_wrap_ups as (
+
+    select
+        callid,
+        visit_number,
+        queue,
+        agent,
+        talk_ended_at,
+        cast(null as timestamp) as wrap_started_at,
+        cast(null as timestamp) as wrap_ended_at,
+        0 as is_wrap_up
+    from timed
+    where talk_ended_at is not null
+
+    union all
+
+    select
+        callid,
+        cast(null as bigint) as visit_number,
+        cast(null as {{ kf_text() }}) as queue,
+        agent,
+        talk_ended_at,
+        started_at as wrap_started_at,
+        ended_at as wrap_ended_at,
+        1 as is_wrap_up
+    from wrap_ups
+
+),
+
+wrapped as (
+
+    select
+        callid,
+        visit_number,
+        queue,
+        agent,
+        talk_ended_at,
+        is_wrap_up,
+        max(is_wrap_up) over of_talk as has_wrap_up,
+        max(wrap_started_at) over of_talk as wrap_started_at,
+        max(wrap_ended_at) over of_talk as wrap_ended_at
+
+    from talks_and_wrap_ups
+
+    window of_talk as (partition by callid, agent, talk_ended_at)
+
+),
+
 segments as (
 
     select
@@ -160,31 +209,26 @@ segments as (
     union all
 
     select
-        timed.callid,
-        timed.visit_number,
+        wrapped.callid,
+        wrapped.visit_number,
         3 as step,
-        cast(timed.visit_number as bigint) as leg_number,
+        cast(wrapped.visit_number as bigint) as leg_number,
         'wrap' as segment_type,
         'completed' as outcome,
-        timed.queue,
-        timed.agent,
-        coalesce(wrap_ups.started_at, timed.talk_ended_at) as started_at,
-        coalesce(wrap_ups.ended_at, timed.talk_ended_at) as ended_at,
+        wrapped.queue,
+        wrapped.agent,
+        coalesce(wrapped.wrap_started_at, wrapped.talk_ended_at) as started_at,
+        coalesce(wrapped.wrap_ended_at, wrapped.talk_ended_at) as ended_at,
         case
-            when wrap_ups.callid is null then 0
-            else {{ kf_seconds_between('wrap_ups.started_at', 'wrap_ups.ended_at') }}
+            when wrapped.has_wrap_up = 0 then 0
+            else {{ kf_seconds_between('wrapped.wrap_started_at', 'wrapped.wrap_ended_at') }}
         end as duration_seconds,
         cast(null as {{ kf_text() }}) as ended_by,
         cast(null as {{ kf_text() }}) as file_id,
         cast(null as bigint) as byte_offset
-    from timed
+    from wrapped
     cross join {{ ref('stg_asterisk__traits') }} as traits
-    left join wrap_ups
-        on
-            timed.callid = wrap_ups.callid
-            and timed.agent = wrap_ups.agent
-            and timed.talk_ended_at = wrap_ups.talk_ended_at
-    where timed.talk_ended_at is not null and traits.has_wrap_up_record
+    where wrapped.is_wrap_up = 0 and traits.has_wrap_up_record
 
 )
 

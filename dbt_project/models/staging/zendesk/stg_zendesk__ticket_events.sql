@@ -45,7 +45,8 @@ events as (
         -- a rule may set a field again in the update that set it: the last one holds; '' is set to nothing
         {{ kf_latest("case when field = 'status' then coalesce(value, '') end", 'child_number') }} as to_status,
         {{ kf_latest("case when field = 'group_id' then coalesce(value, '') end", 'child_number') }} as to_group_id,
-        {{ kf_latest("case when field = 'assignee_id' then coalesce(value, '') end", 'child_number') }} as to_assignee_id,
+        {{ kf_latest("case when field = 'assignee_id' then coalesce(value, '') end", 'child_number') }}
+            as to_assignee_id,
         {{ kf_latest("case when field = 'priority' then coalesce(value, '') end", 'child_number') }} as to_priority
 
     from source
@@ -65,7 +66,8 @@ renamed as (
 
         -- who did it: automation has no user, or says so
         case
-            when lower(events.via) in ('rule', 'trigger', 'automation', 'macro rule') or events.updater_id < 0 then 'bot'
+            when lower(events.via) in ('rule', 'trigger', 'automation', 'macro rule') or events.updater_id < 0
+                then 'bot'
             when staff.user_id is not null then 'agent'
             when actor.id is null then 'system'
             else 'customer'
