@@ -395,6 +395,8 @@ def _of_bands(metric: Mapping[str, Any], meta: Mapping[str, Any]) -> tuple[str, 
         bands = f"({metric['percentile']}) within group (order by kpis.counted({band}, durations))"
     else:
         name, bands = "median_patience", f"(kpis.waited({band}, durations, {meta['has_left']}))"
+    # without the filter the nulls of other measures would be collected too, and sorted
+    bands = f"{bands} filter (where {band} is not null)"
     value, low, high = (f"cast(kpis.{name}{end}{bands} as double precision)" for end in ("", "_low", "_high"))
     return f"sum(case when {band} is not null then durations end)", value, low, high
 

@@ -259,24 +259,18 @@ create or replace function kpis.percentile_found(
     state bigint [], fraction double precision, side double precision
 ) returns bigint language plpgsql immutable parallel safe as $$
 declare
-    wanted double precision;
-    so_far double precision := 0;
-    band bigint;
-    durations double precision;
+    n constant double precision := (select sum(cast(each & 16777215 as integer)) from unnest(state) as each);
+    wanted constant double precision := kpis.percentile_rank(fraction, n, side);
 begin
-    select kpis.percentile_rank(fraction, cast(sum(each & 16777215) as double precision), side)
-    into wanted from unnest(state) as each;
-    if wanted is null then
-        return null;
-    end if;
-    for band, durations in
-        select each >> 24, sum(each & 16777215) from unnest(state) as each
-        where each is not null group by 1 order by 1
-    loop
-        so_far := so_far + durations;
-        exit when so_far >= wanted;
-    end loop;
-    return band;
+    return (
+        select min(bands.band) from (
+            select
+                each >> 24 as band,
+                sum(cast(each & 16777215 as integer)) over (order by each >> 24) as so_far
+            from unnest(state) as each
+        ) as bands
+        where bands.so_far >= wanted
+    );
 end
 $$;
 

@@ -11,6 +11,14 @@
     'earned_squares', 'applicable_squares', 'earned_products', 'scores_squares', 'strict_scores_squares',
     'auto_earned_squares', 'auto_applicable_squares', 'auto_earned_products'
 ] %}
+{%- set decimals = dict() %}
+{%- for part in weights %}{% do decimals.update({part: 'decimal(18, 6)'}) %}{% endfor %}
+{%- for part in squares %}{% do decimals.update({part: 'decimal(18, 8)'}) %}{% endfor %}
+{%- set zeros, sums = [], [] %}
+{%- for part, type in decimals.items() %}
+{%- do zeros.append('cast(0 as ' ~ type ~ ') as ' ~ part) %}
+{%- do sums.append('cast(sum(' ~ part ~ ') as ' ~ type ~ ') as ' ~ part) %}
+{%- endfor %}
 {%- set human = "kind = 'human' and selection <> 'targeted'" %}
 {%- set machine = "kind = 'automatic' and selection <> 'targeted'" %}
 with
@@ -123,12 +131,7 @@ stacked as (
         evaluable,
         evaluated,
         evaluated_for_a_reason,
-        {%- for part in weights %}
-        cast(0 as decimal(18, 6)) as {{ part }},
-        {%- endfor %}
-        {%- for part in squares %}
-        cast(0 as decimal(18, 8)) as {{ part }}{{ ',' if not loop.last }}
-        {%- endfor %}
+        {{ zeros | join(',\n        ') }}
     from contacts
 
 )
@@ -141,12 +144,7 @@ select
     {%- for part in parts %}
     {{ kf_sum(part) }} as {{ part }},
     {%- endfor %}
-    {%- for part in weights %}
-    cast(sum({{ part }}) as decimal(18, 6)) as {{ part }},
-    {%- endfor %}
-    {%- for part in squares %}
-    cast(sum({{ part }}) as decimal(18, 8)) as {{ part }}{{ ',' if not loop.last }}
-    {%- endfor %}
+    {{ sums | join(',\n    ') }}
 
 from stacked
 

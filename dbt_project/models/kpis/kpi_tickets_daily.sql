@@ -143,50 +143,49 @@ with
 ),
 
 {% endfor -%}
-{%- set own = {} %}
+keys as (
+
+    {%- for fact in facts %}
+    select
+        service_date,
+        source,
+        channel,
+        team_id,
+        priority
+    from {{ fact }}
+    {{ 'union' if not loop.last }}
+    {%- endfor %}
+
+)
+
+-- side by side, not stacked and summed: a row of sums is wide, and most of it would be zeros
 {%- set parts = [] %}
 {%- for fact in facts %}
 {%- set columns = counts[fact].keys() | list %}
 {%- for part, sum, unit, column, condition in means[fact] %}
 {%- do columns.extend(([part] if part else []) + [sum ~ ('_' ~ unit if unit else ''), sum ~ '_squares']) %}
 {%- endfor %}
-{%- do own.update({fact: columns}) %}
-{%- do parts.extend(columns) %}
-{%- endfor %}
-stacked as (
-
-    {%- for fact in facts %}
-    {%- set columns = [] %}
-    {%- for part in parts %}
-    {%- do columns.append(part if part in own[fact] else '0 as ' ~ part) %}
-    {%- endfor %}
-    select
-        service_date,
-        source,
-        channel,
-        team_id,
-        priority,
-        {{ columns | join(',\n        ') }}
-    from {{ fact }}
-    {{ 'union all' if not loop.last }}
-    {%- endfor %}
-
-)
-
-{%- set sums = [] %}
-{%- for part in parts %}
+{%- for part in columns %}
 {%- set type = 'decimal(38, 0)' if part.endswith('_squares') else 'bigint' %}
-{%- do sums.append('cast(sum(' ~ part ~ ') as ' ~ type ~ ') as ' ~ part) %}
+{%- do parts.append('cast(coalesce(' ~ fact ~ '.' ~ part ~ ', 0) as ' ~ type ~ ') as ' ~ part) %}
+{%- endfor %}
 {%- endfor %}
 
 select
-    service_date,
-    source,
-    channel,
-    team_id,
-    priority,
-    {{ sums | join(',\n    ') }}
+    keys.service_date,
+    keys.source,
+    keys.channel,
+    keys.team_id,
+    keys.priority,
+    {{ parts | join(',\n    ') }}
 
-from stacked
-
-group by 1, 2, 3, 4, 5
+from keys
+{% for fact in facts -%}
+left join {{ fact }}
+    on
+        keys.service_date = {{ fact }}.service_date
+        and keys.source = {{ fact }}.source
+        and keys.channel = {{ fact }}.channel
+        and keys.team_id = {{ fact }}.team_id
+        and keys.priority = {{ fact }}.priority
+{% endfor %}

@@ -1,5 +1,6 @@
 -- Raw to ledger: every call of the queue log is a contact with as many queue visits as it entered queues, and as
--- many rings without an answer as the log tells of with their length. Lines of no call are agents' and administrators' doings.
+-- many rings without an answer as the log tells of with their length. Lines of no call are agents' and
+-- administrators' doings.
 with
 
 logged as (

@@ -1,87 +1,72 @@
 -- Raw to ledger: every ticket, every event and every offered or answered rating is there. What is left out has a name:
 -- ratings that were never offered, and events of a ticket the source has not shown yet, which wait for it. Of a build
 -- of what changed only that is looked at.
+{%- set ledger = {
+    'tickets': (ref('canonical_tickets'), 'ticket_id'),
+    'ticket_events': (ref('canonical_ticket_events'), 'event_id'),
+    'invitations': (ref('canonical_survey_invitations'), 'invitation_id'),
+    'answers': (ref('canonical_survey_responses'), 'response_id'),
+} %}
 with
 
-expected as (
+tickets as (
 
-    select
-        'ticket' as entity,
-        'zendesk-' || id as id
-    from {{ source('zendesk', 'tickets') }}
+    select id from {{ source('zendesk', 'tickets') }}
+
     where {{ kf_changed('ticket', 'zendesk', 'id', 'bigint') }}
-
-    union
-
-    select
-        'ticket event' as entity,
-        'zendesk-' || events.event_id as id
-    from {{ source('zendesk', 'ticket_events') }} as events
-    inner join {{ source('zendesk', 'tickets') }} as tickets on events.ticket_id = tickets.id
-    where {{ kf_changed('ticket', 'zendesk', 'events.ticket_id', 'bigint') }}
-
-    union
-
-    select
-        'invitation' as entity,
-        'zendesk-' || ticket_id as id
-    from {{ source('zendesk', 'satisfaction_ratings') }}
-    where score <> 'unoffered' and {{ kf_changed('invitation', 'zendesk', 'ticket_id', 'bigint') }}
-
-    union
-
-    select
-        'answer' as entity,
-        'zendesk-' || id as id
-    from {{ source('zendesk', 'satisfaction_ratings') }}
-    where
-        (score like 'good%' or score like 'bad%')
-        and {{ kf_changed('submission', 'zendesk', 'id', 'bigint') }}
 
 ),
 
-found as (
+-- an update is as many rows as it changed fields
+updates as (
 
     select
-        'ticket' as entity,
-        ticket_id as id
-    from {{ ref('canonical_tickets') }}
-    where source = 'zendesk'
+        event_id,
+        min(ticket_id) as ticket_id
 
-    union all
+    from {{ source('zendesk', 'ticket_events') }}
 
-    select
-        'ticket event' as entity,
-        event_id as id
-    from {{ ref('canonical_ticket_events') }}
-    where source = 'zendesk'
+    where {{ kf_changed('ticket', 'zendesk', 'ticket_id', 'bigint') }}
 
-    union all
+    group by event_id
 
-    select
-        'invitation' as entity,
-        invitation_id as id
-    from {{ ref('canonical_survey_invitations') }}
-    where source = 'zendesk'
+),
 
-    union all
+ticket_events as (
 
-    select
-        'answer' as entity,
-        response_id as id
-    from {{ ref('canonical_survey_responses') }}
-    where source = 'zendesk'
+    select updates.event_id as id
+
+    from updates
+    inner join {{ source('zendesk', 'tickets') }} as tickets on updates.ticket_id = tickets.id
+
+),
+
+invitations as (
+
+    select distinct ticket_id as id from {{ source('zendesk', 'satisfaction_ratings') }}
+
+    where score <> 'unoffered' and {{ kf_changed('invitation', 'zendesk', 'ticket_id', 'bigint') }}
+
+),
+
+answers as (
+
+    select id from {{ source('zendesk', 'satisfaction_ratings') }}
+
+    where (score like 'good%' or score like 'bad%') and {{ kf_changed('submission', 'zendesk', 'id', 'bigint') }}
 
 )
 
+{% for expected, (relation, key) in ledger.items() -%}
 select
-    expected.entity,
-    expected.id
+    '{{ expected }}' as entity,
+    'zendesk-' || {{ expected }}.id as id
 
-from expected
-left join found
-    on
-        expected.entity = found.entity
-        and expected.id = found.id
+from {{ expected }}
+left join {{ relation }} as ledger on 'zendesk-' || {{ expected }}.id = ledger.{{ key }}
 
-where found.id is null
+where ledger.{{ key }} is null
+
+{{ 'union all' if not loop.last }}
+
+{% endfor %}

@@ -2,6 +2,17 @@
 {%- set away = ['lunch', 'break', 'meeting', 'training', 'coaching', 'other'] -%}
 {%- set states = ['available', 'on_contact', 'wrap'] + away -%}
 {%- set activities = ['absence', 'lunch', 'break', 'meeting', 'training', 'coaching', 'other', 'on_queue'] -%}
+{%- set days = ['agent_day_id', 'last_agent_day_id'] -%}
+{%- set whats = states + ['contact'] -%}
+{%- for activity in activities -%}
+{%- do whats.extend(['plan_' ~ activity, 'paid_' ~ activity]) -%}
+{%- endfor -%}
+{%- set turns, counts, signs = [], [], [] -%}
+{%- for state in states -%}{%- do signs.append('running.' ~ state ~ '_count > 0') -%}{%- endfor -%}
+{%- for what in whats -%}
+{%- do turns.append(kf_sum("case when what = '" ~ what ~ "' then turn end") ~ ' as ' ~ what ~ '_turns') -%}
+{%- do counts.append('cast(sum(' ~ what ~ '_turns) over so_far as bigint) as ' ~ what ~ '_count') -%}
+{%- endfor -%}
 -- What agents did and were to do, in sums of 15 minutes: finer no reader sees it. Every instant at which anything about
 -- an agent changes cuts the agent's day; what holds between two cuts is counted once, however many contacts there are
 -- at a time (E15). A contact outside the spells on record does not count: nobody knows what the agent was before it.
@@ -13,13 +24,12 @@ build as (
 
 ),
 
-{%- set days = ['agent_day_id', 'last_agent_day_id'] %}
 -- an agent-day sees everything that touches it; what lies outside the day goes in the end
 spell_days as (
 
     {% for day in days -%}
     select
-        states.{{ day }} as agent_day_id,
+        states.{{ day }}{{ ' as agent_day_id' if not loop.first }},
         states.agent_id,
         states.source,
         states.team_id,
@@ -33,14 +43,12 @@ spell_days as (
         states.state <> 'offline'
         and states.ended_at <= build.as_of_at
         and {{ kf_touched('agent_day', 'states.' ~ day) }}
-        {%- if not loop.first %}
-        and states.last_agent_day_id <> states.agent_day_id
-        {%- endif %}
+        {{ 'and states.last_agent_day_id <> states.agent_day_id' if not loop.first }}
 
     union all
 
     select
-        legs.{{ day }} as agent_day_id,
+        legs.{{ day }}{{ ' as agent_day_id' if not loop.first }},
         legs.agent_id,
         legs.source,
         legs.team_id,
@@ -53,15 +61,11 @@ spell_days as (
     where
         legs.ended_at <= build.as_of_at
         and {{ kf_touched('agent_day', 'legs.' ~ day) }}
-        {%- if not loop.first %}
-        and legs.last_agent_day_id <> legs.agent_day_id
-        {%- else %}
+        {{ 'and legs.last_agent_day_id <> legs.agent_day_id' if not loop.first }}
 
-    union all
+    {{ 'union all' if not loop.last }}
 
-    {% endif %}
-    {%- endfor %}
-
+    {% endfor %}
 ),
 
 known as (
@@ -83,7 +87,7 @@ plan_days as (
 
     {% for day in days -%}
     select
-        schedules.{{ day }} as agent_day_id,
+        schedules.{{ day }}{{ ' as agent_day_id' if not loop.first }},
         schedules.agent_id,
         schedules.source,
         schedules.team_id,
@@ -100,15 +104,11 @@ plan_days as (
         and (schedules.superseded_at is null or schedules.superseded_at > build.as_of_at)
         and schedules.ended_at > schedules.started_at
         and {{ kf_touched('agent_day', 'schedules.' ~ day) }}
-        {%- if not loop.first %}
-        and schedules.last_agent_day_id <> schedules.agent_day_id
-        {%- else %}
+        {{ 'and schedules.last_agent_day_id <> schedules.agent_day_id' if not loop.first }}
 
-    union all
+    {{ 'union all' if not loop.last }}
 
-    {% endif %}
-    {%- endfor %}
-
+    {% endfor %}
 ),
 
 -- the plan counts as far as it is known what came of it; half a day later nothing more is awaited
@@ -266,18 +266,12 @@ turns as (
 
 ),
 
-{%- set all_whats = states + ['contact'] -%}
-{%- set plans = [] -%}
-{%- for activity in activities -%}{%- do plans.append('plan_' ~ activity) -%}{%- do plans.append('paid_' ~ activity) -%}{%- endfor %}
-
 cuts as (
 
     select
         agent_day_id,
         cut_at,
-        {%- for what in all_whats + plans %}
-        {{ kf_sum("case when what = '" ~ what ~ "' then turn end") }} as {{ what }}_turns{{ ',' if not loop.last }}
-        {%- endfor %}
+        {{ turns | join(',\n        ') }}
 
     from turns
 
@@ -291,13 +285,13 @@ running as (
         agent_day_id,
         cut_at,
         lead(cut_at) over (partition by agent_day_id order by cut_at nulls last) as next_at,
-        {%- for what in all_whats + plans %}
-        cast(sum({{ what }}_turns) over (
-            partition by agent_day_id order by cut_at nulls last rows between unbounded preceding and current row
-        ) as bigint) as {{ what }}_count{{ ',' if not loop.last }}
-        {%- endfor %}
+        {{ counts | join(',\n        ') }}
 
     from cuts
+
+    window so_far as (
+        partition by agent_day_id order by cut_at nulls last rows between unbounded preceding and current row
+    )
 
 ),
 
@@ -310,7 +304,8 @@ stretches as (
         {{ kf_local_date('running.cut_at') }} as service_date,
         running.contact_count,
         running.contact_count > 0 or running.on_contact_count > 0 or running.wrap_count > 0 as was_handling,
-        {% for state in states %}running.{{ state }}_count{{ ' + ' if not loop.last }}{% endfor %} > 0 as was_signed_in,
+        {{ signs | join(' or\n        ') }}
+            as was_signed_in,
         running.available_count > 0 as was_available,
         case
             {%- for state in away %}
