@@ -101,7 +101,7 @@ class Account(sla_truth.Account):
             """Any of the values is enough, or none of them may be."""
             attribute = rows[0]["attribute"]
             has = fields["tags"] if attribute == "tags" else {str(fields.get(attribute) or "")}
-            return any(row["value"] in has for row in rows) == rows[0]["is_wanted"]
+            return any(row["value"] in has for row in rows) == bool(rows[0]["is_wanted"])
 
         every = [holds(rows) for (clause, _), rows in conditions.items() if clause == "all"]
         some = [holds(rows) for (clause, _), rows in conditions.items() if clause == "any"]

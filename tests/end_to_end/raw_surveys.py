@@ -82,21 +82,25 @@ def on_scale(metric: str, scale: str, text: str) -> Answer | None:
 # --- ratings of tickets ----------------------------------------------------------------------------------------------
 
 
-def _scores(rating: Row, events: list[Row]) -> Iterator[tuple[datetime, str, str]]:
+def _verdict(score: str | None) -> str | None:
+    """Good or bad, with or without a comment; None for what is no answer."""
+    return next((word for word in ("good", "bad") if (score or "").startswith(word)), None)
+
+
+def _scores(rating: Row, events: list[Row]) -> Iterator[tuple[datetime, str | None, int | None]]:
     """When a rating record had which verdict: it holds the last, the ticket's history those before it."""
-    told = {}
-    for event in events:
-        if (
-            event["field"] in ("satisfaction_score", "satisfactionrating")
-            and (event["value"] or "").startswith(("good", "bad"))
-            and rating["created_at"] <= event["created_at"] < rating["updated_at"]
-        ):
-            told[event["event_id"]] = (event["created_at"], event["value"][:4].rstrip(), str(event["event_id"]))
-    told[2**62] = (rating["updated_at"], rating["score"][:4].rstrip(), "")
-    scores = sorted(told.values(), key=lambda one: one[0])
-    for (at, verdict, event), following in pairwise([*scores, (None, None, None)]):
-        if following[1] is None or verdict[:3] != following[1][:3]:  # one that the next one repeats is none of its own
-            yield at, "good" if verdict.startswith("good") else "bad", event  # type: ignore[misc]
+    told = {
+        event["event_id"]: (event["created_at"], _verdict(event["value"]), event["event_id"])
+        for event in events
+        if event["field"] in ("satisfaction_score", "satisfactionrating")
+        and _verdict(event["value"])
+        and rating["created_at"] <= event["created_at"] < rating["updated_at"]
+    }
+    last = (rating["updated_at"], _verdict(rating["score"]), None)
+    scores = [*sorted(told.values(), key=lambda one: (one[0], one[2])), last]
+    for score, following in pairwise([*scores, (None, None, None)]):
+        if score[1] != following[1]:  # one that the next one repeats is none of its own
+            yield score
 
 
 def rating_sheets(raw: Raw, tickets: list[Row], centre: Centre) -> Iterator[Sheet]:
@@ -108,15 +112,15 @@ def rating_sheets(raw: Raw, tickets: list[Row], centre: Centre) -> Iterator[Shee
     sent = _offered(raw)
     counted = {ticket["id"]: ticket for ticket in tickets if not ticket["excluded"]}
     for rating in desk.get("satisfaction_ratings", []):
-        if rating["ticket_id"] not in counted or not rating["score"].startswith(("good", "bad")):
+        if rating["ticket_id"] not in counted or not _verdict(rating["score"]):
             continue
         ticket = counted[rating["ticket_id"]]
-        for at, verdict, event in _scores(rating, events[rating["ticket_id"]]):
+        for at, verdict, number in _scores(rating, events[rating["ticket_id"]]):
             if at <= centre.as_of:
                 late = seconds(sent[rating["ticket_id"]], at) > centre.survey_days * 86_400
                 yield Sheet(
                     key=f"zendesk-{rating['ticket_id']}",
-                    id=f"zendesk-{rating['id']}" + (f"-{event}" if event else ""),
+                    id=f"zendesk-{rating['id']}" + (f"-{number}" if number else ""),
                     at=at,
                     place=_of_ticket(ticket),
                     answers=(Answer("csat", "top" if verdict == "good" else "bottom", float(verdict == "good")),),

@@ -177,11 +177,13 @@ def open_hours(raw: Raw, centre: Centre) -> dict[int | None, OpenTime]:
     """When each schedule of the account is open, as it was at each time."""
     desk = raw.get("zendesk", {})
     begins = min((row["created_at"] for row in desk.get("tickets", [])), default=centre.as_of)
-    span = [int((moment).timestamp()) for moment in (begins - timedelta(days=2), centre.as_of + timedelta(days=30))]
+    first, last = (
+        int(moment.timestamp()) for moment in (begins - timedelta(days=2), centre.as_of + timedelta(days=30))
+    )
     states: dict[int, list[Row]] = defaultdict(list)
     for row in desk.get("schedule_versions", []):
         states[row["schedule_id"]].append(row)
-    return {schedule: OpenTime(tuple(_versions(rows, desk)), *span) for schedule, rows in states.items()}
+    return {schedule: OpenTime(tuple(_versions(rows, desk)), first, last) for schedule, rows in states.items()}
 
 
 def valid_since(rows: list[Row], first: datetime | None = None) -> list[tuple[datetime | None, Row]]:

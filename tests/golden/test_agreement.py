@@ -201,7 +201,9 @@ def test_the_catalogues_sql_metricflow_and_kefu_kpi_agree(
     one = KPIS[name].under(profile)
     for grain, by in splits(one):
         ours = {key: row["value"] for key, row in by_kefu(reader, one, grain, by).items()}
-        assert by_hand(reader, one, grain, by) == ours, (grain, by)
+        # without groups SQL has a row even for nothing at all
+        nothing: dict[Key, Any] = {(None,): None} if (grain, by) == ("total", ()) else {}
+        assert by_hand(reader, one, grain, by) == (ours or nothing), (grain, by)
         if not one.in_metricflow:
             continue
         theirs = {key: value for key, value in metricflow[one.metric, grain, by].items() if value is not None}
