@@ -13,10 +13,11 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
+from kefu.settings import Parameters
 from kefu.simulator.zendesk import HOLIDAYS, LONG_SCHEDULE, SCHEDULE
 from tests.dbt.business_oracle import OpenTime, Version
 from tests.dbt.stitching import Contact, issues
-from tests.end_to_end import sla_truth
+from tests.end_to_end import centre_voice, sla_truth, voice
 from tests.end_to_end.centre_credits import call_shares, ticket_shares
 from tests.end_to_end.independent import CLOCKS, Facts, frame
 
@@ -40,23 +41,7 @@ def facts(truth: dict[str, list[Row]], zone: str, as_of: datetime, account: Path
         day(entry["at"]) for ticket in truth["tickets"] for entry in (*ticket["statuses"], *ticket["comments"])
     )
     return Facts(
-        contacts=frame(
-            (_contact(call, day) for call in truth["calls"]),
-            (
-                "date",
-                "source",
-                "channel",
-                "queue",
-                "team",
-                "offered",
-                "answered",
-                "abandoned",
-                "wait",
-                "short",
-                "transferred",
-            ),
-        ),
-        legs=frame(_legs(truth["calls"], day), ("date", "source", "channel", "queue", "team", "talk", "hold", "wrap")),
+        **voice.frames(centre_voice.contacts(truth["calls"]), voice.Rules(local, as_of, Parameters())),
         **ticket_frames(tickets, day, list(_piles(tickets, day, last_change))),
         answers=frame(
             _answers(truth, day), ("date", "source", "channel", "team", "metric", "box", "score", "group", "weight")
@@ -267,39 +252,6 @@ def _instant(text: str) -> datetime:
 
 def _seconds(start: str, end: str) -> int:
     return int((_instant(end) - _instant(start)).total_seconds())
-
-
-def _contact(call: Row, day: Any) -> Row:
-    answered = [visit for visit in call["visits"] if visit["outcome"] == "answered"]
-    return {
-        "date": day(call["entered_at"]),
-        "source": "asterisk",
-        "channel": "voice",
-        "queue": f"asterisk-{call['visits'][0]['queue']}",
-        "team": (answered or call["visits"])[0]["team"],
-        "offered": True,
-        "answered": bool(answered),
-        "abandoned": not answered and call["visits"][-1]["outcome"] == "abandoned",
-        "wait": call["wait_seconds"],
-        "short": 5,
-        "transferred": any(visit["transferred_to"] for visit in answered),
-    }
-
-
-def _legs(calls: list[Row], day: Any) -> Iterator[Row]:
-    for call in calls:
-        for visit in call["visits"]:
-            if visit["outcome"] == "answered":
-                yield {
-                    "date": day(call["entered_at"]),
-                    "source": "asterisk",
-                    "channel": "voice",
-                    "queue": f"asterisk-{visit['queue']}",
-                    "team": visit["team"],
-                    "talk": visit["talk_seconds"],
-                    "hold": None,
-                    "wrap": visit["wrap_seconds"],
-                }
 
 
 def _dims(life: Row, team: str | None) -> Row:

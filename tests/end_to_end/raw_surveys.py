@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.dbt.stitching import Identity, People
 from tests.end_to_end.centre_credits import Hand, _by_team, ticket_shares
-from tests.end_to_end.raw_tickets import seconds
+from tests.end_to_end.voice import Contact, Leg, Rules, _cut, seconds
 
 if TYPE_CHECKING:
     from tests.end_to_end.raw_facts import Centre, Raw
@@ -165,8 +165,18 @@ def _said(ticket_id: str | None, sources: list[str], known: dict[str, Row]) -> R
     return found[0] if len(found) == 1 else None
 
 
-def response_sheets(raw: Raw, tickets: list[Row], legs: list[Row], centre: Centre) -> Iterator[Sheet]:
-    """Every questionnaire that came back, whole or not; ``legs`` of calls with `call`, `agent` and `began`."""
+def calls(contacts: list[Contact], rules: Rules) -> dict[str, Row]:
+    """Calls by the name they have with their source in front: their legs, each with what an agent spent on it."""
+    return {
+        f"asterisk-{one.id}" if one.source == "asterisk" else one.id: {
+            "legs": [(leg, sum(part or 0 for part in _cut(leg, rules))) for leg in one.legs if leg.agent]
+        }
+        for one in contacts
+    }
+
+
+def response_sheets(raw: Raw, tickets: list[Row], known: dict[str, Row], centre: Centre) -> Iterator[Sheet]:
+    """Every questionnaire that came back, whole or not; ``known`` are the calls."""
     tables = raw.get("qualtrics", {})
     questions = {(one["survey_id"], one["question_id"]): one for one in tables.get("questions", []) if one["metric"]}
     answers: dict[str, list[Row]] = defaultdict(list)
@@ -174,10 +184,6 @@ def response_sheets(raw: Raw, tickets: list[Row], legs: list[Row], centre: Centr
         answers[answer["response_id"]].append(answer)
     sent = {_invitation_key(one): one["sent_at"] for one in tables.get("invitations", [])}
     named = {one["response_id"]: _invitation_key(one) for one in tables.get("invitations", []) if one["response_id"]}
-    of_calls: dict[str, list[Row]] = defaultdict(list)
-    for leg in legs:
-        of_calls[f"{leg['source']}-{leg['call']}"].append(leg)
-    calls = {name: {"legs": some} for name, some in of_calls.items()}
     of_tickets = {f"zendesk-{ticket['id']}": ticket for ticket in tickets}
     for response in tables.get("responses", []):
         if response["status"] != 0 or response["recorded_at"] > centre.as_of:
@@ -189,7 +195,7 @@ def response_sheets(raw: Raw, tickets: list[Row], legs: list[Row], centre: Centr
         ticket = _said(response["ticket_id"], [*raw], of_tickets)
         if ticket and ticket["excluded"]:
             continue
-        call = _said(passed.get("call_id"), [*raw], calls)
+        call = _said(passed.get("call_id"), [*raw], known)
         team = centre.team("qualtrics", response["team"])
         if ticket:
             shares = ticket_shares(ticket, at.isoformat(), {})
@@ -217,12 +223,12 @@ def response_sheets(raw: Raw, tickets: list[Row], legs: list[Row], centre: Centr
         )
 
 
-def _call_shares(legs: list[Row], at: datetime) -> dict[str, Decimal]:
+def _call_shares(legs: list[tuple[Leg, int]], at: datetime) -> dict[str, Decimal]:
     """By handle time; where there is none, those who talked alike. Nothing where nobody did."""
     hands: dict[Hand, int] = defaultdict(int)
-    for leg in legs:
-        if leg["agent"] and leg["began"] <= at:
-            hands[leg["agent"], leg["team"]] += leg["talk"] + (leg["hold"] or 0) + (leg["wrap"] or 0)
+    for leg, handled in legs:
+        if leg.begins <= at:
+            hands[leg.agent or "", leg.team] += handled
     parts = {hand: part for hand, part in hands.items() if part} or dict.fromkeys(hands, 1)
     return _by_team(parts, {}) if parts else {}
 

@@ -32,11 +32,6 @@ STAFF = ("agent", "admin")
 LEFT_OUT = {"closed_by_merge": "merged", "spam": "spam", "test": "test"}
 
 
-def seconds(start: datetime, end: datetime) -> int:
-    """Whole seconds by the clock: fractions are cut off before."""
-    return math.floor(end.timestamp()) - math.floor(start.timestamp())
-
-
 def channel(word: str | None) -> str:
     """What the vendor calls a channel, in our words."""
     return CHANNELS.get((word or "other").lower(), "other")
