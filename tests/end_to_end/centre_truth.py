@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pandas as pd
+
+from kefu.settings import Parameters
 from kefu.simulator.zendesk import HOLIDAYS, LONG_SCHEDULE, SCHEDULE
 from tests.dbt.business_oracle import OpenTime, Version
 from tests.dbt.stitching import Contact, issues
-from tests.end_to_end import sla_truth
+from tests.end_to_end import centre_voice, sla_truth, voice
 from tests.end_to_end.centre_credits import call_shares, ticket_shares
 from tests.end_to_end.independent import CLOCKS, Facts, frame
 
@@ -38,122 +41,8 @@ def facts(truth: dict[str, list[Row]], zone: str, as_of: datetime, account: Path
         day(entry["at"]) for ticket in truth["tickets"] for entry in (*ticket["statuses"], *ticket["comments"])
     )
     return Facts(
-        contacts=frame(
-            (_contact(call, day) for call in truth["calls"]),
-            (
-                "date",
-                "source",
-                "channel",
-                "queue",
-                "team",
-                "offered",
-                "answered",
-                "abandoned",
-                "wait",
-                "short",
-                "transferred",
-            ),
-        ),
-        legs=frame(_legs(truth["calls"], day), ("date", "source", "channel", "queue", "team", "talk", "hold", "wrap")),
-        created=frame(
-            (
-                {
-                    **_dims(life, life["first_team"]),
-                    "date": day(life["created_at"]),
-                    "unreplied": not life["replied_at"] and life["created_by"] != "agent",
-                }
-                for life in tickets
-            ),
-            ("date", "source", "channel", "team", "priority", "unreplied"),
-        ),
-        replied=frame(
-            (
-                {
-                    **_dims(life, life["reply_team"]),
-                    "date": day(life["replied_at"]),
-                    "seconds": _seconds(life["created_at"], life["replied_at"]),
-                    "business": life["business"](life["created_at"], life["replied_at"]),
-                }
-                for life in tickets
-                if life["replied_at"] and life["created_by"] != "agent"
-            ),
-            ("date", "source", "channel", "team", "priority", "seconds", "business"),
-        ),
-        solved=frame(
-            (
-                {
-                    **_dims(life, life["solve_team"]),
-                    "date": day(life["solved_at"]),
-                    "seconds": _seconds(life["created_at"], life["solved_at"]),
-                    "business": life["business"](life["created_at"], life["solved_at"]),
-                    "reopened": life["reopened"],
-                    "one_touch": life["replies"] == 1,
-                    "reassignments": life["moves"],
-                    "reopens": life["reopens"],
-                    "group_hops": life["hops"],
-                    "repliers": len(life["repliers"]),
-                }
-                for life in tickets
-                if life["solved_at"]
-            ),
-            (
-                "date",
-                "source",
-                "channel",
-                "team",
-                "priority",
-                "seconds",
-                "business",
-                "reopened",
-                "one_touch",
-                "reassignments",
-                "reopens",
-                "group_hops",
-                "repliers",
-            ),
-        ),
-        resolved=frame(
-            (
-                {
-                    **_dims(life, life["last_solve_team"]),
-                    "date": day(life["last_solved_at"]),
-                    "seconds": _seconds(life["created_at"], life["last_solved_at"]),
-                    "business": life["business"](life["created_at"], life["last_solved_at"]),
-                    **_waits(life),
-                }
-                for life in tickets
-                if life["last_solved_at"]
-            ),
-            (
-                "date",
-                "source",
-                "channel",
-                "team",
-                "priority",
-                "seconds",
-                "business",
-                "requester_wait",
-                "requester_wait_business",
-                "agent_wait",
-                "agent_wait_business",
-            ),
-        ),
-        turns=frame(
-            (
-                {
-                    **_dims(life, turn["team"]),
-                    "priority": turn["priority"] or "normal",
-                    "date": day(turn["at"]),
-                    "seconds": _seconds(turn["since"], turn["at"]),
-                    "business": life["business"](turn["since"], turn["at"]),
-                    "first": turn["first"] and life["created_by"] != "agent",
-                }
-                for life in tickets
-                for turn in life["turns"]
-            ),
-            ("date", "source", "channel", "team", "priority", "seconds", "business", "first"),
-        ),
-        piles=frame(_piles(tickets, day, last_change), ("date", "source", "channel", "team", "priority", "open")),
+        **voice.frames(centre_voice.contacts(truth["calls"]), voice.Rules(local, as_of, Parameters())),
+        **ticket_frames(tickets, day, list(_piles(tickets, day, last_change))),
         answers=frame(
             _answers(truth, day), ("date", "source", "channel", "team", "metric", "box", "score", "group", "weight")
         ),
@@ -172,6 +61,111 @@ def facts(truth: dict[str, list[Row]], zone: str, as_of: datetime, account: Path
             (*ISSUE_DIMENSIONS, "linked"),
         ),
     )
+
+
+def ticket_frames(lives: list[Row], day: Callable[[str], date], piles: list[Row]) -> dict[str, pd.DataFrame]:
+    """Tickets that count as facts, each booked on the day it happened and to the team that had the ticket then."""
+    return {
+        "created": frame(
+            (
+                {
+                    **_dims(life, life["first_team"]),
+                    "date": day(life["created_at"]),
+                    "unreplied": not life["replied_at"] and life["created_by"] != "agent",
+                }
+                for life in lives
+            ),
+            ("date", "source", "channel", "team", "priority", "unreplied"),
+        ),
+        "replied": frame(
+            (
+                {
+                    **_dims(life, life["reply_team"]),
+                    "date": day(life["replied_at"]),
+                    "seconds": _seconds(life["created_at"], life["replied_at"]),
+                    "business": life["business"](life["created_at"], life["replied_at"]),
+                }
+                for life in lives
+                if life["replied_at"] and life["created_by"] != "agent"
+            ),
+            ("date", "source", "channel", "team", "priority", "seconds", "business"),
+        ),
+        "solved": frame(
+            (
+                {
+                    **_dims(life, life["solve_team"]),
+                    "date": day(life["solved_at"]),
+                    "seconds": _seconds(life["created_at"], life["solved_at"]),
+                    "business": life["business"](life["created_at"], life["solved_at"]),
+                    "reopened": life["reopened"],
+                    "one_touch": life["replies"] == 1,
+                    "reassignments": life["moves"],
+                    "reopens": life["reopens"],
+                    "group_hops": life["hops"],
+                    "repliers": len(life["repliers"]),
+                }
+                for life in lives
+                if life["solved_at"]
+            ),
+            (
+                "date",
+                "source",
+                "channel",
+                "team",
+                "priority",
+                "seconds",
+                "business",
+                "reopened",
+                "one_touch",
+                "reassignments",
+                "reopens",
+                "group_hops",
+                "repliers",
+            ),
+        ),
+        "resolved": frame(
+            (
+                {
+                    **_dims(life, life["last_solve_team"]),
+                    "date": day(life["last_solved_at"]),
+                    "seconds": _seconds(life["created_at"], life["last_solved_at"]),
+                    "business": life["business"](life["created_at"], life["last_solved_at"]),
+                    **_waits(life),
+                }
+                for life in lives
+                if life["last_solved_at"]
+            ),
+            (
+                "date",
+                "source",
+                "channel",
+                "team",
+                "priority",
+                "seconds",
+                "business",
+                "requester_wait",
+                "requester_wait_business",
+                "agent_wait",
+                "agent_wait_business",
+            ),
+        ),
+        "turns": frame(
+            (
+                {
+                    **_dims(life, turn["team"]),
+                    "priority": turn["priority"] or "normal",
+                    "date": day(turn["at"]),
+                    "seconds": _seconds(turn["since"], turn["at"]),
+                    "business": life["business"](turn["since"], turn["at"]),
+                    "first": turn["first"] and life["created_by"] != "agent",
+                }
+                for life in lives
+                for turn in life["turns"]
+            ),
+            ("date", "source", "channel", "team", "priority", "seconds", "business", "first"),
+        ),
+        "piles": frame(piles, ("date", "source", "channel", "team", "priority", "open")),
+    }
 
 
 def contacts(truth: dict[str, list[Row]]) -> list[Contact]:
@@ -260,39 +254,6 @@ def _seconds(start: str, end: str) -> int:
     return int((_instant(end) - _instant(start)).total_seconds())
 
 
-def _contact(call: Row, day: Any) -> Row:
-    answered = [visit for visit in call["visits"] if visit["outcome"] == "answered"]
-    return {
-        "date": day(call["entered_at"]),
-        "source": "asterisk",
-        "channel": "voice",
-        "queue": f"asterisk-{call['visits'][0]['queue']}",
-        "team": (answered or call["visits"])[0]["team"],
-        "offered": True,
-        "answered": bool(answered),
-        "abandoned": not answered and call["visits"][-1]["outcome"] == "abandoned",
-        "wait": call["wait_seconds"],
-        "short": 5,
-        "transferred": any(visit["transferred_to"] for visit in answered),
-    }
-
-
-def _legs(calls: list[Row], day: Any) -> Iterator[Row]:
-    for call in calls:
-        for visit in call["visits"]:
-            if visit["outcome"] == "answered":
-                yield {
-                    "date": day(call["entered_at"]),
-                    "source": "asterisk",
-                    "channel": "voice",
-                    "queue": f"asterisk-{visit['queue']}",
-                    "team": visit["team"],
-                    "talk": visit["talk_seconds"],
-                    "hold": None,
-                    "wrap": visit["wrap_seconds"],
-                }
-
-
 def _dims(life: Row, team: str | None) -> Row:
     return {"source": "zendesk", "channel": life["channel"], "team": team or "none", "priority": life["priority"]}
 
@@ -331,13 +292,17 @@ def _business(ticket: Row, hours: dict[int, OpenTime]) -> Callable[[str, str], i
 
 def _waits(life: Row) -> Row:
     """How long the customer waited for us, and we for the customer, until it was solved for good."""
-    found = dict.fromkeys(("requester_wait", "requester_wait_business", "agent_wait", "agent_wait_business"), 0)
+    is_known = life["business"](life["created_at"], life["last_solved_at"]) is not None
+    calendar, business = Counter[str](), Counter[str]()
     for (begin, status, *_), (end, *_) in itertools.pairwise(life["states"]):
         if status not in (*SOLVED, "deleted"):
             name = "agent_wait" if status == "pending" else "requester_wait"
-            found[name] += _seconds(begin, end)
-            found[f"{name}_business"] += life["business"](begin, end)
-    return found
+            calendar[name] += _seconds(begin, end)
+            business[name] += life["business"](begin, end) if is_known else 0
+    names = ("requester_wait", "agent_wait")
+    return {name: calendar[name] for name in names} | {
+        f"{name}_business": business[name] if is_known else None for name in names
+    }
 
 
 def _life(ticket: Row, hours: dict[int, OpenTime]) -> Row:

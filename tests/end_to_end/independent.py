@@ -14,7 +14,9 @@ from typing import Any
 
 import pandas as pd
 
-Z = 1.959963984540054
+from tests.end_to_end import ranks
+from tests.end_to_end.ranks import Z
+
 CLOCKS = (
     "date", "source", "channel", "team", "priority", "policy", "sla_metric", "is_met", "over", "is_due", "is_on_time",
 )  # fmt: skip
@@ -24,8 +26,12 @@ CLOCKS = (
 class Facts:
     """Frames, each with `date` (reporting day of the booking) and dimension columns.
 
-    contacts: source channel queue team answered abandoned wait [s] transferred (None: not recorded); offered ones only
-    legs: source channel queue team talk [s] hold [s] wrap [s] (None: not measured)
+    contacts: source channel queue team answered abandoned wait short target [s] human transferred touches (None: not
+        recorded); offered ones only. arrivals: all inbound ones, in_menu left_menu closed (None: no schedule)
+    legs: source channel queue team talk [s] hold [s] wrap [s] (None: not measured) held left_on_hold ended_by
+    visits: source channel queue team answered abandoned wait short target; alerts: … answered
+    callbacks: source channel queue team decided kept wait [s] business [s]
+    handling: source team agent begins ends [epoch], one row a leg and day on which the agent was busy with it
     created, replied, solved, resolved, turns: source channel team priority (None: not recorded or unknown);
         created also unreplied; the others seconds, business [s]; solved also reopened, one_touch, reassignments,
         reopens, group_hops, repliers; resolved requester_wait, agent_wait [s], each also _business; turns first
@@ -53,6 +59,11 @@ class Facts:
     clocks: pd.DataFrame = field(default_factory=lambda: frame((), CLOCKS))
     issues: pd.DataFrame = field(default_factory=pd.DataFrame)
     linkable: pd.DataFrame = field(default_factory=pd.DataFrame)
+    arrivals: pd.DataFrame = field(default_factory=pd.DataFrame)
+    visits: pd.DataFrame = field(default_factory=pd.DataFrame)
+    alerts: pd.DataFrame = field(default_factory=pd.DataFrame)
+    callbacks: pd.DataFrame = field(default_factory=pd.DataFrame)
+    handling: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 @dataclass(frozen=True)
@@ -60,7 +71,7 @@ class Answer:
     """One row of an answer, with the interval's ends."""
 
     value: float | None
-    numerator: float
+    numerator: float | None
     n: float
     low: float | None
     high: float | None
@@ -145,6 +156,42 @@ def _short(frame: Group) -> pd.Series:
     return frame.abandoned & (frame.wait < frame.short)
 
 
+def _served_in_time(frame: Group) -> Answer:
+    return share(frame.answered & (frame.wait <= frame.target), frame.answered | (frame.abandoned & ~_short(frame)))
+
+
+def highest(values: pd.Series) -> Answer:
+    """The highest of them."""
+    known = values.dropna()
+    most = int(known.max()) if len(known) else None
+    return Answer(None if most is None else float(most), most, len(known), None, None)
+
+
+def percentile(values: pd.Series, percent: int) -> Answer:
+    """An order statistic; missing values, and those of two clocks that disagree, are left out."""
+    known = [int(value) for value in values.dropna() if value >= 0]
+    value, low, high = ranks.percentile(known, percent)
+    return Answer(value, None, len(known), low, high)
+
+
+def _patience(frame: Group) -> Answer:
+    known = frame[frame.wait.notna() & (frame.wait >= 0)]
+    waits = [(int(wait), bool(left)) for wait, left in zip(known.wait, known.abandoned, strict=True)]
+    value, low, high = ranks.patience(waits)
+    return Answer(value, None, len(waits), low, high)
+
+
+def _concurrency(frame: Group) -> Answer:
+    """Seconds of all that agents had in hand over those in which they had anything: of what overlaps, the union."""
+    slots, busy = int((frame.ends - frame.begins).sum()), 0
+    for _, own in frame.groupby("agent"):
+        until = 0
+        for begins, ends in sorted(zip(own.begins, own.ends, strict=True)):
+            busy += max(0, int(ends) - max(int(begins), until))
+            until = max(until, int(ends))
+    return Answer(slots / busy if busy else None, slots, busy, None, None)
+
+
 # KPI: which frame, and the formula over its rows.
 KPIS: dict[str, tuple[str, Formula]] = {
     "offered": ("contacts", count),
@@ -152,10 +199,7 @@ KPIS: dict[str, tuple[str, Formula]] = {
     "answer_rate": ("contacts", lambda f: share(f.answered, ~_short(f))),
     "abandon_rate": ("contacts", lambda f: share(f.abandoned & ~_short(f), ~_short(f))),
     "short_abandon_rate": ("contacts", lambda f: share(_short(f), f.offered)),
-    "service_level": (
-        "contacts",
-        lambda f: share(f.answered & (f.wait <= 20), f.answered | (f.abandoned & ~_short(f))),
-    ),
+    "service_level": ("contacts", _served_in_time),
     "average_speed_of_answer": ("contacts", lambda f: mean(f.wait[f.answered])),
     "average_abandon_wait": ("contacts", lambda f: mean(f.wait[f.abandoned & ~_short(f)])),
     "average_handle_time": ("legs", lambda f: mean(f.talk + f.hold.fillna(0) + f.wrap.fillna(0))),
@@ -168,6 +212,24 @@ KPIS: dict[str, tuple[str, Formula]] = {
             f.answered & f.transferred.notna(),
         ),
     ),
+    "human_answer_rate": ("contacts", lambda f: share(f.human, f.offered)),
+    "longest_wait": ("contacts", lambda f: highest(f.wait)),
+    "touches_per_contact": ("contacts", lambda f: mean(f.touches)),
+    "customer_patience": ("contacts", _patience),
+    "menu_abandon_rate": ("arrivals", lambda f: share(f.left_menu, f.in_menu)),
+    "after_hours_rate": ("arrivals", lambda f: share(f.closed == True, f.closed.notna())),  # noqa: E712
+    "average_hold_time": ("legs", lambda f: mean(f.hold[f.held])),
+    "hold_abandon_rate": ("legs", lambda f: share(f.left_on_hold, f.held)),
+    "agent_first_disconnect_rate": ("legs", lambda f: share(f.ended_by == "agent", f.ended_by.notna())),
+    "ring_no_answer_rate": ("alerts", lambda f: share(~f.answered, f.answered | True)),
+    "queue_visits": ("visits", count),
+    "queue_service_level": ("visits", _served_in_time),
+    "queue_abandon_rate": ("visits", lambda f: share(f.abandoned & ~_short(f), ~_short(f))),
+    "queue_wait": ("visits", lambda f: mean(f.wait[f.answered])),
+    "callback_success_rate": ("callbacks", lambda f: share(f.kept, f.decided)),
+    "callback_wait": ("callbacks", lambda f: mean(f.wait)),
+    "callback_wait_business": ("callbacks", lambda f: mean(f.business)),
+    "concurrency": ("handling", _concurrency),
     "tickets_created": ("created", count),
     "tickets_solved": ("solved", count),
     "first_reply_time": ("replied", lambda f: mean(f.seconds)),
@@ -208,6 +270,31 @@ KPIS: dict[str, tuple[str, Formula]] = {
     "response_rate": ("invitations", lambda f: share(f.answered, f.delivered)),
     "invite_rate": ("invitations", lambda f: share(f.sent, f.sent.notna())),
     "recovery_rate": ("ratings", lambda f: credited_share(f.recovered, f)),
+}
+
+# Durations of which percentiles are formed: which frame, and its durations.
+DURATIONS: dict[str, tuple[str, Callable[[Group], pd.Series]]] = {
+    "wait": ("contacts", lambda f: f.wait),
+    "average_speed_of_answer": ("contacts", lambda f: f.wait[f.answered]),
+    "average_abandon_wait": ("contacts", lambda f: f.wait[f.abandoned & ~_short(f)]),
+    "average_handle_time": ("legs", lambda f: f.talk + f.hold.fillna(0) + f.wrap.fillna(0)),
+    "average_talk_time": ("legs", lambda f: f.talk),
+    "average_hold_time": ("legs", lambda f: f.hold[f.held]),
+    "average_wrap_time": ("legs", lambda f: f.wrap),
+    "first_reply_time": ("replied", lambda f: f.seconds),
+    "first_resolution_time": ("solved", lambda f: f.seconds),
+    "full_resolution_time": ("resolved", lambda f: f.seconds),
+}
+
+
+def _percentile_of(durations: Callable[[Group], pd.Series], percent: int) -> Formula:
+    return lambda frame: percentile(durations(frame), percent)
+
+
+KPIS |= {
+    f"{name}_p{percent}": (rows, _percentile_of(durations, percent))
+    for name, (rows, durations) in DURATIONS.items()
+    for percent in (50, 90)
 }
 
 
