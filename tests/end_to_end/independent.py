@@ -182,9 +182,12 @@ def _patience(frame: Group) -> Answer:
 
 
 def _concurrency(frame: Group) -> Answer:
-    """Seconds of all that agents had in hand over those in which they had anything: of what overlaps, the union."""
+    """Seconds of all that agents had in hand over those in which they had anything: of what overlaps, the union.
+
+    Who works for two teams at a time is busy in each.
+    """
     slots, busy = int((frame.ends - frame.begins).sum()), 0
-    for _, own in frame.groupby("agent"):
+    for _, own in frame.groupby(["agent", "team"]):
         until = 0
         for begins, ends in sorted(zip(own.begins, own.ends, strict=True)):
             busy += max(0, int(ends) - max(int(begins), until))
