@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from kefu.simulator.zendesk import HOLIDAYS, LONG_SCHEDULE, SCHEDULE
 from tests.dbt.business_oracle import OpenTime, Version
 from tests.dbt.stitching import Contact, issues
-from tests.end_to_end import sla_truth
+from tests.end_to_end import centre_people, sla_truth
 from tests.end_to_end.centre_credits import call_shares, ticket_shares
 from tests.end_to_end.independent import CLOCKS, Facts, frame
 
@@ -171,6 +171,7 @@ def facts(truth: dict[str, list[Row]], zone: str, as_of: datetime, account: Path
             ),
             (*ISSUE_DIMENSIONS, "linked"),
         ),
+        **centre_people.frames(truth, zone, as_of, day),
     )
 
 

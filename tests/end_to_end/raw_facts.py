@@ -161,6 +161,9 @@ def facts(settings: Settings, as_of: datetime) -> Facts:
             ("date", "source", "channel", "team", "survey", "segment", "delivered", "answered"),
         ),
     }
+    from tests.end_to_end import raw_people
+
+    made |= raw_people.frames(raw, centre, settings)
     return Facts(**{one.name: made.get(one.name) for one in dataclasses.fields(Facts)})  # type: ignore[arg-type]
 
 

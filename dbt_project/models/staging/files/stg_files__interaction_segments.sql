@@ -143,7 +143,16 @@ segments as (
         queue_id,
         source_team_id,
         agent_id,
-        coalesce(ended_at, queued_at) as started_at,
+        coalesce(
+            ended_at,
+            {{ kf_add_seconds(
+                kf_add_seconds(
+                    'coalesce(answered_at, ' ~ kf_add_seconds('queued_at', 'coalesce(waited_seconds, 0)') ~ ')',
+                    'coalesce(talked_seconds, 0)'
+                ),
+                'coalesce(hold_seconds, 0)'
+            ) }}
+        ) as started_at,
         wrap_seconds as duration_seconds,
         cast(null as {{ kf_text() }}) as ended_by
     from timed
