@@ -163,7 +163,7 @@ def facts(settings: Settings, as_of: datetime) -> Facts:
     }
     from tests.end_to_end import raw_people
 
-    made |= raw_people.frames(raw, centre, settings)
+    made |= raw_people.frames(raw, settings, centre.as_of)
     return Facts(**{one.name: made.get(one.name) for one in dataclasses.fields(Facts)})  # type: ignore[arg-type]
 
 

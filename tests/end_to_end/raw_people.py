@@ -8,8 +8,10 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 
@@ -30,9 +32,35 @@ LONGEST_HOLD = 1800
 EVER = -(2**40)
 
 
-def frames(raw: Raw, centre: raw_facts.Centre, settings: Settings) -> dict[str, pd.DataFrame]:
-    """The frames of `Facts` about people."""
+@dataclass(frozen=True)
+class Centre:
+    """What of the configuration decides how raw rows count."""
+
+    zone: ZoneInfo
+    as_of: datetime
+    teams: dict[tuple[str, str], str]
+
+    def day(self, moment: datetime) -> date:
+        return moment.astimezone(self.zone).date()
+
+    def team(self, source: str, member: str | None, fallback: str | None = None) -> str:
+        """The organisation's team of what a source calls one; else the source's own."""
+        return "none" if member is None else self.teams.get((source, member), f"{source}-{fallback or member}")
+
+
+def frames(raw: Raw, settings: Settings, as_of: datetime) -> dict[str, pd.DataFrame]:
+    """The frames of `Facts` about people, as of an instant."""
     said = settings.parameters
+    centre = Centre(
+        zone=ZoneInfo(settings.reporting_zone),
+        as_of=as_of,
+        teams={
+            (source, member): team.id
+            for team in settings.teams
+            for source, members in team.members.items()
+            for member in members
+        },
+    )
     rules = Rules(
         as_of=math.floor(centre.as_of.timestamp()),
         zone=centre.zone,
@@ -76,7 +104,7 @@ def _none_is(team: str) -> str | None:
 # --- who was in which team, and when ---------------------------------------------------------------------------------
 
 
-def _teams(raw: Raw, centre: raw_facts.Centre) -> dict[str, list[tuple[int, str | None]]]:
+def _teams(raw: Raw, centre: Centre) -> dict[str, list[tuple[int, str | None]]]:
     """From which second on an agent was in which team: by a roster, else by the ticketing system's own users."""
     rosters: dict[str, dict[int, tuple[str | None, int | None]]] = defaultdict(dict)
     for source in sorted(raw):
@@ -127,7 +155,7 @@ def _log(raw: Raw) -> list[Row]:
     )
 
 
-def _log_states(raw: Raw, centre: raw_facts.Centre, rules: Rules, agents: dict[str, Agent]) -> None:
+def _log_states(raw: Raw, centre: Centre, rules: Rules, agents: dict[str, Agent]) -> None:
     """From one line about a member to the next; what the log said last holds in all queues."""
     own = {row["reason"].lower(): row["state"] for row in raw.get("asterisk", {}).get("pause_reasons", [])}
     lines: dict[str, list[Row]] = defaultdict(list)
@@ -154,7 +182,7 @@ def _log_states(raw: Raw, centre: raw_facts.Centre, rules: Rules, agents: dict[s
 
 
 def _file_states(
-    source: str, tables: dict[str, list[Row]], centre: raw_facts.Centre, rules: Rules, agents: dict[str, Agent]
+    source: str, tables: dict[str, list[Row]], centre: Centre, rules: Rules, agents: dict[str, Agent]
 ) -> None:
     for row in tables.get("agent_states", []):
         ended = _second(row["ended_at"]) if row["ended_at"] else None
@@ -163,9 +191,7 @@ def _file_states(
         )
 
 
-def _plan(
-    source: str, tables: dict[str, list[Row]], centre: raw_facts.Centre, rules: Rules, agents: dict[str, Agent]
-) -> None:
+def _plan(source: str, tables: dict[str, list[Row]], centre: Centre, rules: Rules, agents: dict[str, Agent]) -> None:
     in_force: dict[str, Row] = {}
     for row in sorted(tables.get("shifts", []), key=lambda row: row["published_at"]):
         if row["published_at"] <= centre.as_of:
@@ -184,7 +210,7 @@ def _plan(
 # --- contacts --------------------------------------------------------------------------------------------------------
 
 
-def _contacts(raw: Raw, centre: raw_facts.Centre) -> Iterator[Row]:
+def _contacts(raw: Raw, centre: Centre) -> Iterator[Row]:
     """Every contact on a live channel: where it is booked, and who took it when."""
     for one in _log_contacts(raw, centre):
         if one["began"] <= centre.as_of:
@@ -205,7 +231,7 @@ def _contacts(raw: Raw, centre: raw_facts.Centre) -> Iterator[Row]:
                 }
 
 
-def _log_contacts(raw: Raw, centre: raw_facts.Centre) -> Iterator[Row]:
+def _log_contacts(raw: Raw, centre: Centre) -> Iterator[Row]:
     wraps = _wraps(raw)
     for callid, visits in raw_facts._visits(raw).items():
         told = [(raw_facts._visit(lines), lines) for lines in visits]
@@ -293,7 +319,7 @@ def _leg(leg: Row, source: str, rules: Rules) -> Iterator[Spell]:
 
 
 def _reviews(
-    raw: Raw, centre: raw_facts.Centre, contacts: dict[str, Row], teams: dict[str, list[tuple[int, str | None]]]
+    raw: Raw, centre: Centre, contacts: dict[str, Row], teams: dict[str, list[tuple[int, str | None]]]
 ) -> Iterator[Review]:
     for source, tables in raw.items():
         items: dict[str, list[Row]] = defaultdict(list)
@@ -333,7 +359,7 @@ def _reviewed_team(
     source: str,
     row: Row,
     contact: Row | None,
-    centre: raw_facts.Centre,
+    centre: Centre,
     teams: dict[str, list[tuple[int, str | None]]],
 ) -> str:
     """Whose work it was: as the review says, as a roster says of that day, where the agent took the contact."""
@@ -350,7 +376,7 @@ def _reviewed_team(
     return min(own, default=str(contact["team"]))
 
 
-def _reviewed(contacts: dict[str, Row], reviews: list[Review], centre: raw_facts.Centre) -> Iterator[dict[str, Any]]:
+def _reviewed(contacts: dict[str, Row], reviews: list[Review], centre: Centre) -> Iterator[dict[str, Any]]:
     """Answered contacts, and whether people reviewed them."""
     looked_at = people_rules.looked_at(reviews)
     for name, contact in contacts.items():

@@ -101,9 +101,8 @@ def _edits(world: World, agent: Agent, day: date, first: list[Planned]) -> list[
         sick = replace(first[0], activity="sick", published_at=told)
         return [sick, *(replace(one, is_cancelled=True, published_at=told) for one in first[1:])]
     if stream.chance(0.06):
-        moved = stream.pick((-2 * QUARTER, 2 * QUARTER))
-        lunch = first[2]
-        return [replace(lunch, begin=lunch.begin + moved, end=lunch.end + moved, published_at=begin - 2 * HOUR)]
+        lunch, later = first[2], 2 * QUARTER
+        return [replace(lunch, begin=lunch.begin + later, end=lunch.end + later, published_at=begin - 2 * HOUR)]
     if len(first) > 4 and stream.chance(0.1):
         return [replace(first[4], is_cancelled=True, published_at=begin - DAY // 2)]
     return []
