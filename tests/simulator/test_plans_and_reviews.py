@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections import Counter, defaultdict
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -147,7 +148,7 @@ def test_an_agent_is_one_thing_at_a_time_at_the_telephone_and_works_on_cases_whi
         by_agent[row["agent"]].append(row)
     for rows in by_agent.values():
         phone = sorted((row for row in rows if row["state"] != "on_contact"), key=lambda row: row["started_at"])
-        for one, following in zip(phone, phone[1:], strict=False):
+        for one, following in pairwise(phone):
             assert one["ended_at"] <= following["started_at"]
         free = [row for row in phone if row["state"] == "available"]
         cases = sorted((row for row in rows if row["state"] == "on_contact"), key=lambda row: row["started_at"])
@@ -210,7 +211,7 @@ def test_who_is_on_leave_is_not_at_work_and_breaks_lie_in_the_shift(lived: World
                 duties = rota.duties(lived, agent, day)
                 spells = [(duty.begin, duty.end) for duty in duties]
                 assert len(spells) >= 3 and begin < spells[0][0] and spells[-1][1] < end
-                assert all(one[1] <= following[0] for one, following in zip(spells, spells[1:], strict=False))
+                assert all(one[1] <= following[0] for one, following in pairwise(spells))
     assert days_of_leave
 
 
