@@ -360,8 +360,10 @@ class Case(_Model):
                 ("call", row.call, calls), ("ticket", row.ticket, tickets), ("invitation", row.invitation, invitations)
             ):  # fmt: skip
                 wrong += [f"{kind} {named}"] if named and named not in known else []
-        for of in (*self.story.promises, *self.story.agent_states, *self.story.shifts):
-            wrong += [f"team {of.team}"] if of.team not in teams else []
+        told = [promise.team for promise in self.story.promises]
+        told += [spell.team for spell in self.story.agent_states]
+        told += [shift.team for shift in self.story.shifts]
+        wrong += [f"team {team}" for team in told if team not in teams]
         known_people = {event.by for ticket in self.story.tickets for event in ticket.events}
         wrong += [f"agent {role.agent}" for role in self.story.people if role.agent not in known_people]
         for ticket in self.story.tickets:
