@@ -71,7 +71,9 @@ class Parameters(_Model):
     adherence_tolerance_seconds: int = Field(
         300, ge=0, description="W03: a deviation from the plan up to this long is none."
     )
-    minimum_n: int = Field(10, ge=1, description="E18: below it dashboards hide the value.")
+    minimum_n: int = Field(
+        1, ge=1, description="E18: dashboards hide the value of fewer, and of fewer than the KPI's own smallest n."
+    )
     phone_match_digits: int = Field(
         10, ge=7, le=15, description="E20: numbers that end in the same digits are the same."
     )
