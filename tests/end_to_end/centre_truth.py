@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pandas as pd
+
 from kefu.settings import Parameters
 from kefu.simulator.zendesk import HOLIDAYS, LONG_SCHEDULE, SCHEDULE
 from tests.dbt.business_oracle import OpenTime, Version
@@ -40,105 +42,7 @@ def facts(truth: dict[str, list[Row]], zone: str, as_of: datetime, account: Path
     )
     return Facts(
         **voice.frames(centre_voice.contacts(truth["calls"]), voice.Rules(local, as_of, Parameters())),
-        created=frame(
-            (
-                {
-                    **_dims(life, life["first_team"]),
-                    "date": day(life["created_at"]),
-                    "unreplied": not life["replied_at"] and life["created_by"] != "agent",
-                }
-                for life in tickets
-            ),
-            ("date", "source", "channel", "team", "priority", "unreplied"),
-        ),
-        replied=frame(
-            (
-                {
-                    **_dims(life, life["reply_team"]),
-                    "date": day(life["replied_at"]),
-                    "seconds": _seconds(life["created_at"], life["replied_at"]),
-                    "business": life["business"](life["created_at"], life["replied_at"]),
-                }
-                for life in tickets
-                if life["replied_at"] and life["created_by"] != "agent"
-            ),
-            ("date", "source", "channel", "team", "priority", "seconds", "business"),
-        ),
-        solved=frame(
-            (
-                {
-                    **_dims(life, life["solve_team"]),
-                    "date": day(life["solved_at"]),
-                    "seconds": _seconds(life["created_at"], life["solved_at"]),
-                    "business": life["business"](life["created_at"], life["solved_at"]),
-                    "reopened": life["reopened"],
-                    "one_touch": life["replies"] == 1,
-                    "reassignments": life["moves"],
-                    "reopens": life["reopens"],
-                    "group_hops": life["hops"],
-                    "repliers": len(life["repliers"]),
-                }
-                for life in tickets
-                if life["solved_at"]
-            ),
-            (
-                "date",
-                "source",
-                "channel",
-                "team",
-                "priority",
-                "seconds",
-                "business",
-                "reopened",
-                "one_touch",
-                "reassignments",
-                "reopens",
-                "group_hops",
-                "repliers",
-            ),
-        ),
-        resolved=frame(
-            (
-                {
-                    **_dims(life, life["last_solve_team"]),
-                    "date": day(life["last_solved_at"]),
-                    "seconds": _seconds(life["created_at"], life["last_solved_at"]),
-                    "business": life["business"](life["created_at"], life["last_solved_at"]),
-                    **_waits(life),
-                }
-                for life in tickets
-                if life["last_solved_at"]
-            ),
-            (
-                "date",
-                "source",
-                "channel",
-                "team",
-                "priority",
-                "seconds",
-                "business",
-                "requester_wait",
-                "requester_wait_business",
-                "agent_wait",
-                "agent_wait_business",
-            ),
-        ),
-        turns=frame(
-            (
-                {
-                    **_dims(life, turn["team"]),
-                    "priority": turn["priority"] or "normal",
-                    "date": day(turn["at"]),
-                    "seconds": _seconds(turn["since"], turn["at"]),
-                    "business": life["business"](turn["since"], turn["at"]),
-                    "first": turn["first"] and life["created_by"] != "agent",
-                }
-                for life in tickets
-                for turn in life["turns"]
-            ),
-            ("date", "source", "channel", "team", "priority", "seconds", "business", "first"),
-        ),
-        piles=frame(_piles(tickets, day, last_change), ("date", "source", "channel", "team", "priority", "open")),
+        **ticket_frames(tickets, day, list(_piles(tickets, day, last_change))),
         answers=frame(
             _answers(truth, day), ("date", "source", "channel", "team", "metric", "box", "score", "group", "weight")
         ),
@@ -157,6 +61,111 @@ def facts(truth: dict[str, list[Row]], zone: str, as_of: datetime, account: Path
             (*ISSUE_DIMENSIONS, "linked"),
         ),
     )
+
+
+def ticket_frames(lives: list[Row], day: Callable[[str], date], piles: list[Row]) -> dict[str, pd.DataFrame]:
+    """Tickets that count as facts, each booked on the day it happened and to the team that had the ticket then."""
+    return {
+        "created": frame(
+            (
+                {
+                    **_dims(life, life["first_team"]),
+                    "date": day(life["created_at"]),
+                    "unreplied": not life["replied_at"] and life["created_by"] != "agent",
+                }
+                for life in lives
+            ),
+            ("date", "source", "channel", "team", "priority", "unreplied"),
+        ),
+        "replied": frame(
+            (
+                {
+                    **_dims(life, life["reply_team"]),
+                    "date": day(life["replied_at"]),
+                    "seconds": _seconds(life["created_at"], life["replied_at"]),
+                    "business": life["business"](life["created_at"], life["replied_at"]),
+                }
+                for life in lives
+                if life["replied_at"] and life["created_by"] != "agent"
+            ),
+            ("date", "source", "channel", "team", "priority", "seconds", "business"),
+        ),
+        "solved": frame(
+            (
+                {
+                    **_dims(life, life["solve_team"]),
+                    "date": day(life["solved_at"]),
+                    "seconds": _seconds(life["created_at"], life["solved_at"]),
+                    "business": life["business"](life["created_at"], life["solved_at"]),
+                    "reopened": life["reopened"],
+                    "one_touch": life["replies"] == 1,
+                    "reassignments": life["moves"],
+                    "reopens": life["reopens"],
+                    "group_hops": life["hops"],
+                    "repliers": len(life["repliers"]),
+                }
+                for life in lives
+                if life["solved_at"]
+            ),
+            (
+                "date",
+                "source",
+                "channel",
+                "team",
+                "priority",
+                "seconds",
+                "business",
+                "reopened",
+                "one_touch",
+                "reassignments",
+                "reopens",
+                "group_hops",
+                "repliers",
+            ),
+        ),
+        "resolved": frame(
+            (
+                {
+                    **_dims(life, life["last_solve_team"]),
+                    "date": day(life["last_solved_at"]),
+                    "seconds": _seconds(life["created_at"], life["last_solved_at"]),
+                    "business": life["business"](life["created_at"], life["last_solved_at"]),
+                    **_waits(life),
+                }
+                for life in lives
+                if life["last_solved_at"]
+            ),
+            (
+                "date",
+                "source",
+                "channel",
+                "team",
+                "priority",
+                "seconds",
+                "business",
+                "requester_wait",
+                "requester_wait_business",
+                "agent_wait",
+                "agent_wait_business",
+            ),
+        ),
+        "turns": frame(
+            (
+                {
+                    **_dims(life, turn["team"]),
+                    "priority": turn["priority"] or "normal",
+                    "date": day(turn["at"]),
+                    "seconds": _seconds(turn["since"], turn["at"]),
+                    "business": life["business"](turn["since"], turn["at"]),
+                    "first": turn["first"] and life["created_by"] != "agent",
+                }
+                for life in lives
+                for turn in life["turns"]
+            ),
+            ("date", "source", "channel", "team", "priority", "seconds", "business", "first"),
+        ),
+        "piles": frame(piles, ("date", "source", "channel", "team", "priority", "open")),
+    }
 
 
 def contacts(truth: dict[str, list[Row]]) -> list[Contact]:
@@ -283,13 +292,17 @@ def _business(ticket: Row, hours: dict[int, OpenTime]) -> Callable[[str, str], i
 
 def _waits(life: Row) -> Row:
     """How long the customer waited for us, and we for the customer, until it was solved for good."""
-    found = dict.fromkeys(("requester_wait", "requester_wait_business", "agent_wait", "agent_wait_business"), 0)
+    is_known = life["business"](life["created_at"], life["last_solved_at"]) is not None
+    calendar, business = Counter[str](), Counter[str]()
     for (begin, status, *_), (end, *_) in itertools.pairwise(life["states"]):
         if status not in (*SOLVED, "deleted"):
             name = "agent_wait" if status == "pending" else "requester_wait"
-            found[name] += _seconds(begin, end)
-            found[f"{name}_business"] += life["business"](begin, end)
-    return found
+            calendar[name] += _seconds(begin, end)
+            business[name] += life["business"](begin, end) if is_known else 0
+    names = ("requester_wait", "agent_wait")
+    return {name: calendar[name] for name in names} | {
+        f"{name}_business": business[name] if is_known else None for name in names
+    }
 
 
 def _life(ticket: Row, hours: dict[int, OpenTime]) -> Row:

@@ -7,10 +7,7 @@ None, and `tests/golden/test_agreement.py` names the KPIs that rest on it.
 from __future__ import annotations
 
 import dataclasses
-import json
-import math
 from collections import defaultdict
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -20,14 +17,12 @@ from psycopg.rows import dict_row
 
 from kefu import warehouse
 from kefu.settings import Settings
-from tests.end_to_end import raw_voice, voice
-from tests.end_to_end.centre_truth import _life, _piles
-from tests.end_to_end.independent import Facts, frame
+from tests.end_to_end import raw_issues, raw_sla, raw_surveys, raw_tickets, raw_voice, voice
+from tests.end_to_end.centre_truth import ISSUE_DIMENSIONS, ISSUE_FACTS
+from tests.end_to_end.independent import CLOCKS, Facts, frame
 
 Row = dict[str, Any]
 Raw = dict[str, dict[str, list[Row]]]  # by source and table
-
-CHANNELS = {"email": "email", "web": "web", "chat": "chat", "voice": "voice", "phone": "voice", "mobile": "other"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,73 +58,32 @@ def facts(settings: Settings, as_of: datetime) -> Facts:
         },
         survey_days=settings.parameters.survey_window_days,
     )
-    hours = raw_voice.team_hours(settings, centre.as_of)
-    rules = voice.Rules(centre.zone, centre.as_of, settings.parameters, hours)
-    tickets = [*_tickets(raw, centre)]
-    lives = [(ticket, _life(ticket, {})) for ticket in tickets if not ticket["excluded"]]
+    rules = voice.Rules(centre.zone, centre.as_of, settings.parameters, raw_voice.team_hours(settings, centre.as_of))
+    live = [*raw_voice.contacts(raw, centre)]
+    tickets, hours = raw_tickets.tickets(raw, centre), raw_tickets.open_hours(raw, centre)
+    stitched = raw_issues.contacts(raw, tickets, centre)
+    sheets = [
+        *raw_surveys.rating_sheets(raw, tickets, centre),
+        *raw_surveys.response_sheets(raw, tickets, raw_surveys.calls(live, rules), centre),
+    ]
     made = {
-        **voice.frames(raw_voice.contacts(raw, centre), rules),
-        "created": frame(
-            ({**_place(life, life["first_team"]), "date": centre.day(_at(life["created_at"]))} for _, life in lives),
-            ("date", "source", "channel", "team", "priority"),
-        ),
-        "replied": frame(
-            (
-                {
-                    **_place(life, life["reply_team"]),
-                    "date": centre.day(_at(life["replied_at"])),
-                    "seconds": _seconds(_at(life["created_at"]), _at(life["replied_at"])),
-                }
-                for _, life in lives
-                if life["replied_at"] and life["created_by"] != "agent"
-            ),
-            ("date", "source", "channel", "team", "priority", "seconds"),
-        ),
-        "solved": frame(
-            (
-                {
-                    **_place(life, life["solve_team"]),
-                    "date": centre.day(_at(life["solved_at"])),
-                    "seconds": _seconds(_at(life["created_at"]), _at(life["solved_at"])),
-                    "reopened": life["reopened"],
-                    "one_touch": life["replies"] == 1,
-                    "reassignments": life["moves"],
-                }
-                for _, life in lives
-                if life["solved_at"]
-            ),
-            ("date", "source", "channel", "team", "priority", "seconds", "reopened", "one_touch", "reassignments"),
-        ),
-        "resolved": frame(
-            (
-                {
-                    **_place(life, life["last_solve_team"]),
-                    "date": centre.day(_at(life["last_solved_at"])),
-                    "seconds": _seconds(_at(life["created_at"]), _at(life["last_solved_at"])),
-                }
-                for _, life in lives
-                if life["last_solved_at"]
-            ),
-            ("date", "source", "channel", "team", "priority", "seconds"),
-        ),
-        "piles": frame(
-            _piles(
-                [life for _, life in lives],
-                lambda text: centre.day(_at(text)),
-                max(centre.day(_at(at)) for _, life in lives for at, *_ in life["states"]),
-            )
-            if lives
-            else [],
-            ("date", "source", "channel", "team", "priority", "open"),
-        ),
+        **voice.frames(live, rules),
+        **raw_tickets.frames(tickets, hours, centre),
+        "clocks": frame(raw_sla.clocks(raw, tickets, hours, centre), CLOCKS),
         "answers": frame(
-            [*_ratings(raw, tickets, centre), *_submissions(raw, centre)],
-            ("date", "source", "channel", "team", "survey", "segment", "metric", "positive", "score", "group"),
+            raw_surveys.answers(sheets, centre),
+            ("date", "source", "channel", "team", "survey", "segment", "metric", "box", "score", "group", "weight"),
+        ),
+        "ratings": frame(
+            raw_surveys.ratings(sheets, raw_issues.people(raw), centre),
+            ("date", "source", "channel", "team", "survey", "segment", "recovered", "weight"),
         ),
         "invitations": frame(
-            [*_rating_invitations(raw, tickets, centre), *_invitations(raw, centre)],
-            ("date", "source", "channel", "team", "survey", "segment", "delivered", "answered"),
+            raw_surveys.invitations(raw, tickets, sheets, centre),
+            ("date", "source", "channel", "team", "survey", "segment", "sent", "delivered", "answered"),
         ),
+        "issues": frame(raw_issues.issues(stitched, centre), (*ISSUE_DIMENSIONS, *ISSUE_FACTS)),
+        "linkable": frame(raw_issues.linkable(stitched, centre), (*ISSUE_DIMENSIONS, "linked")),
     }
     return Facts(**{one.name: made.get(one.name) for one in dataclasses.fields(Facts)})  # type: ignore[arg-type]
 
@@ -149,214 +103,3 @@ def read(settings: Settings) -> Raw:
             if rows:
                 found[schema.removeprefix("raw_")][table] = rows
     return found
-
-
-def _at(text: str) -> datetime:
-    return datetime.fromisoformat(text)
-
-
-def _seconds(start: datetime, end: datetime) -> int:
-    """Whole seconds by the clock: fractions are cut off before."""
-    return math.floor(end.timestamp()) - math.floor(start.timestamp())
-
-
-def _channel(word: str | None) -> str:
-    return CHANNELS.get((word or "other").lower(), "other")
-
-
-def _place(life: Row, team: str | None) -> Row:
-    return {"source": "zendesk", "channel": life["channel"], "team": team or "none", "priority": life["priority"]}
-
-
-# --- tickets ---------------------------------------------------------------------------------------------------------
-
-
-def _tickets(raw: Raw, centre: Centre) -> Iterator[Row]:
-    """The account's tickets, each with its changes in order, as `centre_truth` tells of its own."""
-    desk = raw.get("zendesk", {})
-    roles = {user["id"]: user["role"] for user in desk.get("users", [])}
-    groups = {group["id"]: group["name"] for group in desk.get("groups", [])}
-    events: dict[int, dict[int, list[Row]]] = defaultdict(lambda: defaultdict(list))
-    for row in sorted(desk.get("ticket_events", []), key=lambda row: (row["event_id"], row["child_number"])):
-        if row["created_at"] <= centre.as_of:
-            events[row["ticket_id"]][row["event_id"]].append(row)
-    for ticket in desk.get("tickets", []):
-        if ticket["created_at"] > centre.as_of:
-            continue
-        told: Row = {name: [] for name in ("statuses", "teams", "agents", "priorities", "comments")}
-        tags = json.loads(ticket["tags"]) if isinstance(ticket["tags"], str) else ticket["tags"] or []
-        for number, rows in enumerate(events[ticket["id"]].values(), start=1):
-            last = {row["field"]: row for row in rows}  # set twice in one update: the last one holds
-            common = {"n": number, "at": rows[0]["created_at"].isoformat()}
-            automatic = any((row["via"] or "").lower() in ("rule", "trigger", "automation") for row in rows)
-            for field, name in (("status", "statuses"), ("assignee_id", "agents"), ("priority", "priorities")):
-                if field in last:
-                    told[name].append({**common, "value": last[field]["value"] or None})
-            if "group_id" in last:
-                group = last["group_id"]["value"]
-                team = centre.team("zendesk", groups.get(int(group)), group) if group else None
-                told["teams"].append({**common, "value": team})
-            if "comment" in last:
-                comment = last["comment"]
-                author = comment["author_id"] if comment["author_id"] is not None else comment["updater_id"]
-                role = roles.get(author)
-                is_bot = automatic or (comment["updater_id"] or 0) < 0
-                kind = "bot" if is_bot else "agent" if role in ("agent", "admin") else "customer"
-                told["comments"].append({**common, "public": bool(comment["is_public"]), "by": {"kind": kind}})
-        left_out = ticket["status"] == "deleted" or {"closed_by_merge", "spam", "test"} & set(tags)
-        opener = roles.get(ticket["submitter_id"])
-        yield {
-            **told,
-            "id": ticket["id"],
-            "channel": _channel(ticket["via_channel"]),
-            "priority": ticket["priority"],
-            "created_at": ticket["created_at"].isoformat(),
-            "created_by": "agent" if opener in ("agent", "admin") else "customer",
-            "excluded": bool(left_out),
-        }
-
-
-# --- ratings of tickets ----------------------------------------------------------------------------------------------
-
-
-def _rated(raw: Raw, tickets: list[Row], centre: Centre) -> Iterator[tuple[Row, list[Row], list[Row]]]:
-    """Each ticket that counts with its rating records and, of those, the answers inside the window, in order."""
-    desk = raw.get("zendesk", {})
-    counted = {ticket["id"]: ticket for ticket in tickets if not ticket["excluded"]}
-    records: dict[int, list[Row]] = defaultdict(list)
-    for rating in desk.get("satisfaction_ratings", []):
-        if rating["ticket_id"] in counted and rating["score"] != "unoffered":
-            records[rating["ticket_id"]].append(rating)
-    for ticket_id, ratings in records.items():
-        sent = min(rating["created_at"] for rating in ratings)
-        answers = [
-            rating
-            for rating in ratings
-            if rating["score"].startswith(("good", "bad"))
-            and rating["updated_at"] <= centre.as_of
-            and _seconds(sent, rating["updated_at"]) <= centre.survey_days * 86_400
-        ]
-        yield counted[ticket_id], ratings, sorted(answers, key=lambda one: (one["updated_at"], str(one["id"])))
-
-
-def _rating_place(raw: Raw, ticket: Row, group: int | None, centre: Centre) -> Row:
-    names = {one["id"]: one["name"] for one in raw["zendesk"].get("groups", [])}
-    return {
-        "source": "zendesk",
-        "channel": ticket["channel"],
-        "team": centre.team("zendesk", names.get(group) if group else None, str(group)),
-        "survey": "zendesk-ticket-rating",
-        "segment": "none",
-    }
-
-
-def _ratings(raw: Raw, tickets: list[Row], centre: Centre) -> Iterator[Row]:
-    for ticket, _, answers in _rated(raw, tickets, centre):
-        if answers:
-            last = answers[-1]
-            good = last["score"].startswith("good")
-            yield {
-                **_rating_place(raw, ticket, last["group_id"], centre),
-                "date": centre.day(last["updated_at"]),
-                "metric": "csat",
-                "positive": good,
-                "score": float(good),
-                "group": None,
-            }
-
-
-def _rating_invitations(raw: Raw, tickets: list[Row], centre: Centre) -> Iterator[Row]:
-    for ticket, ratings, answers in _rated(raw, tickets, centre):
-        groups = [rating["group_id"] for rating in ratings if rating["group_id"] is not None]
-        sent = min(rating["created_at"] for rating in ratings)
-        if sent <= centre.as_of:
-            yield {
-                **_rating_place(raw, ticket, min(groups, default=None), centre),
-                "date": centre.day(sent),
-                "delivered": True,
-                "answered": bool(answers),
-            }
-
-
-# --- questionnaires --------------------------------------------------------------------------------------------------
-
-
-def _passed(response: Row) -> Row:
-    embedded = response["embedded"]
-    found: Row = json.loads(embedded) if isinstance(embedded, str) else embedded or {}
-    return found
-
-
-def _sent(raw: Raw, centre: Centre) -> dict[str, Row]:
-    return {
-        f"{one['distribution_id']}-{one['contact_id']}": one
-        for one in raw.get("qualtrics", {}).get("invitations", [])
-        if one["sent_at"] <= centre.as_of
-    }
-
-
-def _fit(raw: Raw, centre: Centre) -> Iterator[tuple[str | None, list[Row]]]:
-    """Complete responses in time, by the invitation they answer (None: by none), in the order they came."""
-    tables = raw.get("qualtrics", {})
-    sent = _sent(raw, centre)
-    named = {one["response_id"]: key for key, one in sent.items() if one["response_id"]}
-    by_invitation: dict[str, list[Row]] = defaultdict(list)
-    for response in tables.get("responses", []):
-        if response["status"] != 0 or not response["finished"] or response["recorded_at"] > centre.as_of:
-            continue
-        passed = _passed(response)
-        key = named.get(response["response_id"])
-        if passed.get("distribution_id") and passed.get("contact_id"):
-            key = f"{passed['distribution_id']}-{passed['contact_id']}"
-        if key is None or key not in sent:
-            yield None, [response]
-        elif _seconds(sent[key]["sent_at"], response["recorded_at"]) <= centre.survey_days * 86_400:
-            by_invitation[key].append(response)
-    for key, responses in by_invitation.items():
-        yield key, sorted(responses, key=lambda one: (one["recorded_at"], one["response_id"]))
-
-
-def _submissions(raw: Raw, centre: Centre) -> Iterator[Row]:
-    tables = raw.get("qualtrics", {})
-    metrics = {(one["survey_id"], one["question_id"]): one["metric"] for one in tables.get("questions", [])}
-    answers: dict[str, list[Row]] = defaultdict(list)
-    for answer in tables.get("answers", []):
-        answers[answer["response_id"]].append(answer)
-    for _, responses in _fit(raw, centre):
-        last = responses[-1]
-        place = {
-            "date": centre.day(last["recorded_at"]),
-            "source": "qualtrics",
-            "channel": "voice" if _passed(last).get("call_id") else "other",
-            "team": centre.team("qualtrics", last["team"]),
-            "survey": f"qualtrics-{last['survey_id']}",
-            "segment": "none",
-        }
-        for answer in answers[last["response_id"]]:
-            metric, value = metrics.get((answer["survey_id"], answer["question_id"])), float(answer["value"])
-            if metric == "csat" and 1 <= value <= 5:
-                yield {**place, "metric": metric, "positive": value >= 4, "score": (value - 1) / 4, "group": None}
-            elif metric == "nps" and 0 <= value <= 10:
-                group = "promoter" if value >= 9 else "detractor" if value <= 6 else "passive"
-                yield {**place, "metric": metric, "positive": False, "score": None, "group": group}
-
-
-def _invitations(raw: Raw, centre: Centre) -> Iterator[Row]:
-    answered = {key for key, _ in _fit(raw, centre) if key}
-    follows_calls = {
-        one["survey_id"] for one in raw.get("qualtrics", {}).get("responses", []) if _passed(one).get("call_id")
-    }
-    for key, invitation in _sent(raw, centre).items():
-        status = (invitation["status"] or "").lower()
-        if "bounce" in status or "fail" in status or status in ("blocked", "skipped", "suppressed", "optedout"):
-            continue
-        yield {
-            "date": centre.day(invitation["sent_at"]),
-            "source": "qualtrics",
-            "channel": "voice" if invitation["survey_id"] in follows_calls else "other",
-            "team": centre.team("qualtrics", invitation["team"]),
-            "survey": f"qualtrics-{invitation['survey_id']}",
-            "segment": "none",
-            "delivered": True,
-            "answered": key in answered,
-        }

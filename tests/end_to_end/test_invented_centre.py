@@ -9,6 +9,7 @@ import pytest
 
 from kefu import catalogue, warehouse
 from kefu.kpi import Question, ask
+from tests.end_to_end import independent, raw_facts
 from tests.end_to_end.centre_truth import facts
 from tests.end_to_end.conftest import Centre
 from tests.end_to_end.independent import Answer, Facts, answers
@@ -18,6 +19,11 @@ pytestmark = pytest.mark.slow
 PROJECT = Path(__file__).resolve().parents[2]
 KPIS = catalogue.load(PROJECT)
 SHARED_DIMENSIONS = ("source", "channel", "team")
+# frames of facts that raw_facts reads from the tables of a ticketing system and of surveys
+FROM_RAW = (
+    "created", "replied", "solved", "resolved", "turns", "piles", "clocks", "answers", "ratings", "invitations",
+    "issues", "linkable",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +47,20 @@ def test_every_kpi_equals_the_truth_along_every_dimension(centre: Centre, known:
         compare(centre, known, kpi, "total", (dimension,))
     shared = tuple(name for name in SHARED_DIMENSIONS if name in KPIS[kpi].dimensions)
     compare(centre, known, kpi, "week", shared)
+
+
+@pytest.fixture(scope="module")
+def counted(centre: Centre) -> Facts:
+    """What the raw rows of the centre say, schedules, policies and edits included."""
+    return raw_facts.facts(centre.settings, centre.as_of)
+
+
+@pytest.mark.parametrize("kpi", [name for name, (frame, _) in independent.KPIS.items() if frame in FROM_RAW])
+def test_raw_rows_say_the_same(centre: Centre, counted: Facts, kpi: str) -> None:
+    """So that whoever counts the raw rows of the golden stories is known to read business time and promises."""
+    compare(centre, counted, kpi, "week", SHARED_DIMENSIONS)
+    for dimension in set(KPIS[kpi].dimensions) - {*SHARED_DIMENSIONS}:
+        compare(centre, counted, kpi, "total", (dimension,))
 
 
 def compare(centre: Centre, known: Facts, kpi: str, grain: str, by: tuple[str, ...]) -> None:

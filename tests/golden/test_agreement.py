@@ -128,7 +128,7 @@ def metricflow(centre: Told, tmp_path_factory: pytest.TempPathFactory) -> dict[t
     batches: dict[tuple[str, str, tuple[str, ...]], list[str]] = defaultdict(list)
     for one, profile in DEFINITIONS:
         asked = KPIS[one].under(profile)
-        for grain, by in splits(asked):
+        for grain, by in splits(asked) if asked.in_metricflow else ():
             batches[asked.table, grain, by].append(asked.metric)
     questions = []
     for (table, grain, by), metrics in batches.items():
@@ -169,9 +169,12 @@ def primary_entities() -> dict[str, str]:
     """The entity MetricFlow's names of a table's dimensions begin with."""
     found = {}
     for path in (PROJECT / "dbt_project" / "models" / "kpis").glob("*.yml"):
-        for model in yaml.safe_load(path.read_text(encoding="utf-8"))["models"]:
+        for model in yaml.safe_load(path.read_text(encoding="utf-8")).get("models", ()):  # or only unit tests
             if "primary_entity" in model:
                 found[model["name"]] = model["primary_entity"]
+                # what MetricFlow forms percentiles of is counted by band in a table of its own
+                if bands := model.get("config", {}).get("meta", {}).get("bands"):
+                    found[bands] = model["primary_entity"]
     return found
 
 
@@ -198,7 +201,11 @@ def test_the_catalogues_sql_metricflow_and_kefu_kpi_agree(
     one = KPIS[name].under(profile)
     for grain, by in splits(one):
         ours = {key: row["value"] for key, row in by_kefu(reader, one, grain, by).items()}
-        assert by_hand(reader, one, grain, by) == ours, (grain, by)
+        # without groups SQL has a row even for nothing at all
+        nothing: dict[Key, Any] = {(None,): None} if (grain, by) == ("total", ()) else {}
+        assert by_hand(reader, one, grain, by) == (ours or nothing), (grain, by)
+        if not one.in_metricflow:
+            continue
         theirs = {key: value for key, value in metricflow[one.metric, grain, by].items() if value is not None}
         # MetricFlow leaves out what it has no value for
         assert theirs == {key: value for key, value in ours.items() if value is not None}, (grain, by)
