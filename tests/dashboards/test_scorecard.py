@@ -145,8 +145,33 @@ def parts(
         "callback_wait_business_seconds": 1_800 * answers, "callback_wait_business_squares": 4_000_000 * answers,
     }  # fmt: skip
     concurrency = {**dims, "slot_seconds": 400 * answered, "busy_seconds": 300 * answered}
+    evaluated = {
+        **dims, "evaluations": 40, "critical_failures": 3, "customer_failures": 1, "business_failures": 1,
+        "compliance_failures": 1, "scored": 40, "earned_weight": 3_500, "applicable_weight": 4_000,
+        "earned_squares": 310_000, "applicable_squares": 400_000, "earned_products": 350_000, "scores": 35,
+        "scores_squares": 31, "strict_scores": 33, "strict_scores_squares": 30, "auto_scored": 60,
+        "auto_earned_weight": 5_000, "auto_applicable_weight": 6_000, "auto_earned_squares": 420_000,
+        "auto_applicable_squares": 600_000, "auto_earned_products": 500_000, "evaluable": answered,
+        "evaluated": answered // 30, "evaluated_for_a_reason": answered // 100,
+    }  # fmt: skip
+    days = 12
+    shares = {  # what of what, of every day of an agent
+        "occupancy": ("handling", 20_000, "staffed", 25_000), "adherence": ("adherent", 26_000, "scheduled", 28_000),
+        "conformance": ("conforming", 24_000, "scheduled_on_queue", 25_000),
+        "shrinkage": ("away", 9_000, "paid", 30_000), "planned": ("planned_away", 7_000, "paid", 30_000),
+        "unplanned": ("unplanned_away", 2_000, "paid", 30_000),
+    }  # fmt: skip
+    worked: Row = {**dims}
+    for share, (part, some, whole, all_of_it) in shares.items():
+        worked |= {
+            f"{part}_seconds": days * some, f"{whole}_seconds": days * all_of_it, f"{share}_days": days,
+            f"{share}_squares": days * some**2, f"{share}_base_squares": days * all_of_it**2,
+            f"{share}_products": days * some * all_of_it,
+        }  # fmt: skip
     return [
         *durations,
+        ("kpi_quality_daily", evaluated),
+        ("kpi_workforce_daily", worked),
         ("kpi_queue_visits_daily", visits),
         ("kpi_callbacks_daily", callbacks),
         ("kpi_concurrency_daily", concurrency),
@@ -189,7 +214,7 @@ def build(
     with warehouse.connect(settings, "transformer") as connection, connection.cursor() as cursor:
         cursor.execute(
             "create table staging.stg_kefu__build as"
-            " select cast(%s as timestamp) as as_of_at, 'Asia/Shanghai' as reporting_zone",
+            " select cast(%s as timestamp) as as_of_at, 'Asia/Shanghai' as reporting_zone, 1 as minimum_n",
             [AS_OF],
         )
         cursor.execute("create table marts_a.dim_team (team_id text, team_en text, team_zh text)")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -25,7 +26,7 @@ def twice(centre: Centre) -> tuple[Any, Any]:
     """What is known of people from the truth, and from raw rows."""
     zone = ZoneInfo(centre.zone)
     known = centre_people.frames(
-        centre.truth, centre.zone, centre.as_of, lambda text: raw_facts._at(text).astimezone(zone).date()
+        centre.truth, centre.zone, centre.as_of, lambda text: datetime.fromisoformat(text).astimezone(zone).date()
     )
     told = raw_people.frames(raw_facts.read(centre.settings), centre.settings, centre.as_of)
     return SimpleNamespace(**known), SimpleNamespace(**told)
