@@ -20,7 +20,7 @@ from kefu import golden
 from kefu.edge_rules import RULES
 from kefu.errors import KefuError
 
-Unit = Literal["percent", "seconds", "count", "points", "score", "ratio", "index"]
+Unit = Literal["percent", "seconds", "days", "count", "points", "score", "ratio", "index"]
 Interval = Literal["share", "mean", "nps", "ratio", "percentile", "patience", "none"]
 LANGUAGES = ("en", "zh")
 
@@ -62,6 +62,7 @@ INTERVAL_NOTES = {
 UNIT_NAMES = {
     "percent": {"en": "share, 0 to 1", "zh": "占比，0 至 1"},
     "seconds": {"en": "seconds", "zh": "秒"},
+    "days": {"en": "days", "zh": "天"},
     "count": {"en": "count", "zh": "数量"},
     "points": {"en": "points, -100 to 100", "zh": "分，-100 至 100"},
     "score": {"en": "score, 0 to 1", "zh": "得分，0 至 1"},
@@ -283,6 +284,7 @@ _ORDER = {
             "kpi_tickets_daily",
             "kpi_ticket_durations",
             "kpi_backlog_daily",
+            "kpi_backlog_ages_daily",
             "kpi_sla_daily",
             "kpi_issues_daily",
             "kpi_satisfaction_daily",
@@ -301,16 +303,23 @@ def _kpi(
     metric: Mapping[str, Any], meta: Mapping[str, Any], metrics: Mapping[str, Any], model: Mapping[str, Any]
 ) -> Kpi:
     def total(name: str) -> str:
+        if "non_additive_dimension" in metrics[name]:  # a stock: of several days the last
+            return f"kpis.sum_at_last({metrics[name]['expr']}, service_date)"
         return f"sum({metrics[name]['expr']})"
 
     _validate(meta, model)
     interval: Interval = meta["interval"]
     table, low, high = model["name"], None, None
-    if interval == "none" and metric["type"] == "ratio":  # of sums over everything there was
+    if interval == "none" and metric.get("type") == "ratio":  # of sums over everything there was
         numerator, denominator = total(metric["numerator"]), total(metric["denominator"])
         n, value = denominator, f"cast({numerator} as double precision) / nullif({denominator}, 0)"
+    elif interval == "none" and "percentile" in metric:  # of a stock: all there was at the end of the last day
+        n = f"kpis.sum_at_last({meta['n']}, service_date)"
+        ordered = f"kpis.counted_at(service_date, {metric['expr']}, {meta['n']})"
+        numerator = f"kpis.percentile_at_last({metric['percentile']}) within group (order by {ordered})"
+        denominator, value = "null", f"cast({numerator} as double precision)"
     elif interval == "none":
-        if "non_additive_dimension" in metric:  # a stock: of several days the last
+        if "non_additive_dimension" in metric:
             numerator = f"kpis.sum_at_last({metric['expr']}, service_date)"
         else:  # or the highest of all
             numerator = f"{metric['agg']}({metric['expr']})"

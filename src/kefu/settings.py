@@ -71,6 +71,9 @@ class Parameters(_Model):
     adherence_tolerance_seconds: int = Field(
         300, ge=0, description="W03: a deviation from the plan up to this long is none."
     )
+    backlog_rate_days: int = Field(
+        28, ge=1, le=366, description="T10: days of work go by the mean of so many days' solves."
+    )
     minimum_n: int = Field(10, ge=1, description="E18: below it dashboards hide the value.")
     phone_match_digits: int = Field(
         10, ge=7, le=15, description="E20: numbers that end in the same digits are the same."

@@ -321,6 +321,45 @@ is 'Lower end of the 95 % interval of a percentile, an order statistic. NULL whe
 comment on aggregate kpis.percentile_of_bands_high(double precision order by bigint)
 is 'Upper end of the 95 % interval of a percentile, an order statistic. NULL where there are too few durations.';
 
+-- Percentiles of a stock (the ages of open tickets), at the latest day in the group: `percentile_at_last(0.9) within
+-- group (order by counted_at(day, band, n))`. A band has less than 16 bits; n = 0 says that the day is known all the same.
+create or replace function kpis.counted_at(day date, band bigint, things bigint)
+returns bigint language sql immutable parallel safe as
+$$
+    select (day - date '1900-01-01') * 1099511627776
+        + case when things > 0 then least(band, 65535) * 16777216 + least(things, 16777215) else 0 end
+$$;
+
+comment on function kpis.counted_at(date, bigint, bigint)
+is 'A band with the number of things in it on a day, for kpis.percentile_at_last. NULL without a day.';
+
+create or replace function kpis.percentile_at_last_value(state bigint [], fraction double precision)
+returns bigint language plpgsql immutable parallel safe as $$
+declare
+    last constant bigint := (select max(each >> 40) from unnest(state) as each);
+begin
+    return kpis.percentile_found(
+        array(
+            select each & 1099511627775 from unnest(state) as each
+            where each >> 40 = last and each & 1099511627775 > 0
+        ),
+        fraction, 0
+    );
+end
+$$;
+
+create or replace aggregate kpis.percentile_at_last(fraction double precision order by counted bigint) (
+    sfunc = array_append,
+    stype = bigint [],
+    initcond = '{}',
+    finalfunc = kpis.percentile_at_last_value,
+    finalfunc_modify = read_only,
+    parallel = safe
+);
+
+comment on aggregate kpis.percentile_at_last(double precision order by bigint)
+is 'Percentile (0 to 1) over the rows of the latest day in the group. NULL where there is nothing that day.';
+
 -- How long customers are ready to wait, by Kaplan and Meier: `median_patience(waited(band, n, whether they left))`. Who
 -- was answered might have waited longer, and counts only among those still waiting until then.
 create or replace function kpis.waited(band bigint, contacts bigint, has_left boolean)

@@ -35,7 +35,8 @@ class Facts:
     created, replied, solved, resolved, turns: source channel team priority (None: not recorded or unknown);
         created also unreplied; the others seconds, business [s]; solved also reopened, one_touch, reassignments,
         reopens, group_hops, repliers; resolved requester_wait, agent_wait [s], each also _business; turns first
-    piles: source channel team priority open, one row a day and combination (end of day)
+    piles: source channel team priority open ages (of each in days) recent (solved of late) days (that covers), one row a
+        day and combination (end of day)
     answers: source channel team survey segment metric (csat, nps, ces) box score group; one row a team that has a
         share of the answer, with its weight
     ratings: source channel team survey segment recovered weight; bad ones only, those that do not count too
@@ -243,6 +244,8 @@ KPIS: dict[str, tuple[str, Formula]] = {
     "next_reply_time": ("turns", lambda f: mean(f.seconds[f["first"] == False])),  # noqa: E712
     "next_reply_time_business": ("turns", lambda f: mean(f.business[f["first"] == False])),  # noqa: E712
     "reply_time": ("turns", lambda f: mean(f.seconds)),
+    "chat_first_response_time": ("turns", lambda f: mean(_first_in_chat(f).seconds)),
+    "chat_first_response_time_business": ("turns", lambda f: mean(_first_in_chat(f).business)),
     "requester_wait_time": ("resolved", lambda f: mean(f.requester_wait)),
     "requester_wait_time_business": ("resolved", lambda f: mean(f.requester_wait_business)),
     "agent_wait_time": ("resolved", lambda f: mean(f.agent_wait)),
@@ -253,6 +256,9 @@ KPIS: dict[str, tuple[str, Formula]] = {
     "group_hops_per_ticket": ("solved", lambda f: mean(f.group_hops)),
     "agents_per_ticket": ("solved", lambda f: mean(f.repliers)),
     "backlog": ("piles", lambda f: _last_day(f)),
+    "backlog_days_of_work": ("piles", lambda f: _days_of_work(f)),
+    "backlog_age_p50": ("piles", lambda f: _age(f, 50)),
+    "backlog_age_p90": ("piles", lambda f: _age(f, 90)),
     "first_contact_resolution": ("issues", lambda f: share(f.fcr & f.final, f.resolved & f.final)),
     "repeat_contact_rate": ("issues", lambda f: share(f.contacts - 1, f.contacts)),
     "contacts_per_issue": ("issues", lambda f: mean(f.contacts)),
@@ -272,6 +278,11 @@ KPIS: dict[str, tuple[str, Formula]] = {
     "recovery_rate": ("ratings", lambda f: credited_share(f.recovered, f)),
 }
 
+
+def _first_in_chat(frame: Group) -> Group:
+    return frame[frame["first"].astype(bool) & frame.channel.isin(("chat", "messaging"))]
+
+
 # Durations of which percentiles are formed: which frame, and its durations.
 DURATIONS: dict[str, tuple[str, Callable[[Group], pd.Series]]] = {
     "wait": ("contacts", lambda f: f.wait),
@@ -282,6 +293,7 @@ DURATIONS: dict[str, tuple[str, Callable[[Group], pd.Series]]] = {
     "average_hold_time": ("legs", lambda f: f.hold[f.held]),
     "average_wrap_time": ("legs", lambda f: f.wrap),
     "first_reply_time": ("replied", lambda f: f.seconds),
+    "chat_first_response_time": ("turns", lambda f: _first_in_chat(f).seconds),
     "first_resolution_time": ("solved", lambda f: f.seconds),
     "full_resolution_time": ("resolved", lambda f: f.seconds),
 }
@@ -301,6 +313,27 @@ KPIS |= {
 def _last_day(frame: Group) -> Answer:
     last = frame[frame.date == frame.date.max()]
     return Answer(float(last.open.sum()), int(last.open.sum()), int(last.open.sum()), None, None)
+
+
+def _days_of_work(frame: Group) -> Answer:
+    """How long the pile of the last day would last at the rate of the solves up to it."""
+    last = frame[frame.date == frame.date.max()]
+    work, solved = int((last.open * last.days).sum()), int(last.recent.sum())
+    return Answer(work / solved if solved else None, work, solved, None, None)
+
+
+def _age(frame: Group, percent: int) -> Answer:
+    """Of all tickets open on the last day, in order of age, the one that so large a share does not exceed."""
+    ages = sorted(age for ages in frame[frame.date == frame.date.max()].ages for age in ages)
+    place = -(-len(ages) * percent // 100)  # rounded up
+    age = _tens(ages[place - 1]) if ages else None
+    return Answer(age, age, len(ages), None, None)
+
+
+def _tens(days: int) -> int:
+    """Days as they are told: exact to 99, then the middle of ten, a hundred, a thousand."""
+    width = 10 ** max(0, len(str(days)) - 2)
+    return days // width * width + width // 2
 
 
 def answers(facts: Facts, kpi: str, grain: str = "total", by: Iterable[str] = ()) -> dict[tuple[Any, ...], Answer]:
