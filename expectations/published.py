@@ -177,7 +177,7 @@ SUITES = {
             "hold_recorded", "held", "end_recorded", "agent_ended", "handled", "alerts_not_answered", "alerts",
         ),
         squares("Touches", "touches", "touches_squares", "transfer_recorded"),
-        squares("Hold", "hold_seconds", "hold_squares", "held"),
+        squares("Hold", "hold_seconds", "hold_squares", "holds"),
         squares("Handling", "handle_seconds", "handle_squares", "handled"),
     ],
     "kpis.kpi_contact_durations_daily": durations(

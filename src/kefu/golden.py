@@ -95,6 +95,9 @@ class ExportedCall(_Model):
     arrives: datetime
     queue: Word
     outcome: str
+    times: int = Field(1, ge=1, description="So many calls like this one.")
+    is_late: bool = Field(False, description="The file came when numbers had been published already.")
+    corrected: dict[str, Any] = Field({}, description="What a file that came after the first publication says instead.")
 
 
 class TicketEvent(_Model):
@@ -139,6 +142,56 @@ class Ticket(_Model):
         return events
 
 
+class Role(_Model):
+    """What somebody is from a time on; before the first one an agent."""
+
+    agent: Word
+    from_: datetime = Field(alias="from")
+    is_: Literal["agent", "customer"] = Field(alias="is")
+
+
+class Address(_Model):
+    """A telephone number of a customer that others may share; each has one of their own otherwise."""
+
+    customer: Word
+    phone: Word
+
+
+class Promise(_Model):
+    """An SLA policy for the tickets of one team: minutes by metric and priority."""
+
+    policy: Word
+    team: Word
+    clock: Literal["calendar", "business"]
+    targets: dict[
+        Literal["first_reply", "next_reply", "requester_wait", "agent_work", "resolution", "periodic_update",
+                "pausable_update"],
+        dict[Literal["low", "normal", "high", "urgent"], int],
+    ] = Field(min_length=1)  # fmt: skip
+
+
+class Spell(_Model):
+    """What an agent was, as a file of agent states says."""
+
+    agent: Word
+    state: Literal["available", "on_contact", "wrap", "break", "lunch", "meeting", "training", "coaching", "offline",
+                   "other"]  # fmt: skip
+    from_: datetime = Field(alias="from")
+    to: datetime
+    team: Word
+
+
+class Shift(_Model):
+    """What was planned for an agent, as a file of shifts says."""
+
+    agent: Word
+    activity: Literal["on_queue", "break", "lunch", "meeting", "training", "coaching", "absence", "other"]
+    from_: datetime = Field(alias="from")
+    to: datetime
+    team: Word
+    published: datetime
+
+
 class Answered(_Model):
     """One submission of a questionnaire: satisfaction 1 to 5, recommendation 0 to 10."""
 
@@ -156,6 +209,7 @@ class Invitation(_Model):
     team: Word
     status: Literal["delivered", "bounced", "suppressed"] = "delivered"
     answers: tuple[Answered, ...] = ()
+    times: int = Field(1, ge=1, description="So many invitations like this one.")
 
 
 class Holiday(_Model):
@@ -185,6 +239,11 @@ class Story(_Model):
     tickets: tuple[Ticket, ...] = ()
     surveys: tuple[Invitation, ...] = ()
     schedules: tuple[Schedule, ...] = ()
+    promises: tuple[Promise, ...] = ()
+    customers: tuple[Address, ...] = ()
+    people: tuple[Role, ...] = ()
+    agent_states: tuple[Spell, ...] = ()
+    shifts: tuple[Shift, ...] = ()
 
     @model_validator(mode="after")
     def _names_are_used_once(self) -> Story:
@@ -193,6 +252,8 @@ class Story(_Model):
             ("ticket", [one.ticket for one in self.tickets]),
             ("invitation", [one.invitation for one in self.surveys]),
             ("schedule", [one.schedule for one in self.schedules]),
+            ("policy", [one.policy for one in self.promises]),
+            ("customer with a telephone", [one.customer for one in self.customers]),
         ):
             if twice := sorted({name for name in names if names.count(name) > 1}):
                 raise ValueError(f"used for more than one {kind}: {', '.join(twice)}")
@@ -221,12 +282,15 @@ class ExpectedKpi(_Model):
 
     kpi: str
     profile: str = "kefu"
+    reported: Literal["first", "now"] = Field("now", description="In the first publication, or what readers see now.")
     team: Word | None = None
     first: date | None = Field(None, alias="from")
     last: date | None = Field(None, alias="to")
     value: float | None = None
     numerator: float | None = None
     denominator: int | None = None
+    low: float | None = Field(None, description="Lower end of the interval, to four decimals.")
+    high: float | None = None
     because: str | None = Field(None, description="How it was worked out.")
 
     @model_validator(mode="after")
@@ -235,6 +299,8 @@ class ExpectedKpi(_Model):
             raise ValueError(f"{self.kpi}: numerator and denominator come together")
         if self.numerator is None and self.value is None:
             raise ValueError(f"{self.kpi}: give the value of a count, or numerator and denominator")
+        if (self.low is None) != (self.high is None):
+            raise ValueError(f"{self.kpi}: an interval has two ends, low and high")
         if self.denominator == 0 and self.value is not None:
             raise ValueError(f"{self.kpi}: nothing divided by 0 has a value (E30)")
         return self
@@ -284,9 +350,9 @@ class Case(_Model):
     @model_validator(mode="after")
     def _speaks_of_what_happened(self) -> Case:
         teams = set(self.story.teams())
-        calls = set(self.story.call_names())
+        calls = set(self.story.call_names()) - {one.call for one in self.story.exported_calls if one.times > 1}
         tickets = {one.ticket for one in self.story.tickets}
-        invitations = {one.invitation for one in self.story.surveys}
+        invitations = {one.invitation for one in self.story.surveys if one.times == 1}
         schedules = {one.schedule for one in self.story.schedules}
         wrong = [f"team {kpi.team}" for kpi in self.expect.kpis if kpi.team and kpi.team not in teams]
         for row in self.expect.rows:
@@ -294,6 +360,12 @@ class Case(_Model):
                 ("call", row.call, calls), ("ticket", row.ticket, tickets), ("invitation", row.invitation, invitations)
             ):  # fmt: skip
                 wrong += [f"{kind} {named}"] if named and named not in known else []
+        told = [promise.team for promise in self.story.promises]
+        told += [spell.team for spell in self.story.agent_states]
+        told += [shift.team for shift in self.story.shifts]
+        wrong += [f"team {team}" for team in told if team not in teams]
+        known_people = {event.by for ticket in self.story.tickets for event in ticket.events}
+        wrong += [f"agent {role.agent}" for role in self.story.people if role.agent not in known_people]
         for ticket in self.story.tickets:
             for event in ticket.events:
                 wrong += [f"ticket {event.merged_into}"] if event.merged_into not in {None, *tickets} else []
@@ -450,7 +522,8 @@ def _numbers(expected: Sequence[ExpectedKpi]) -> list[str]:
     for one in expected:
         name = f"[`{one.kpi}`](kpis.md#{one.kpi})" + ("" if one.profile == "kefu" else f" (`{one.profile}`)")
         days = " to ".join(str(day) for day in dict.fromkeys((one.first, one.last)) if day)
-        scope = ", ".join(part for part in (one.team, days) if part) or "all · 全部"
+        then = "as first published · 首次发布" if one.reported == "first" else ""
+        scope = ", ".join(part for part in (one.team, days, then) if part) or "all · 全部"
         sides = [_plain(one.numerator), _plain(one.denominator)]
         lines.append(f"| {name} | {scope} | {' | '.join(sides)} | {_value(one)} | {one.because or ''} |")
     return lines
@@ -462,7 +535,8 @@ def _value(one: ExpectedKpi) -> str:
     if not one.denominator:
         return "none · 无值"
     scale = 100 if one.kpi == "nps" else 1
-    return f"{scale * (one.numerator or 0) / one.denominator:.6g}"
+    interval = f" ({one.low:g} to {one.high:g})" if one.low is not None else ""
+    return f"{scale * (one.numerator or 0) / one.denominator:.6g}{interval}"
 
 
 def _rows(expected: Sequence[ExpectedRow]) -> list[str]:

@@ -74,7 +74,9 @@ class Parameters(_Model):
     backlog_rate_days: int = Field(
         28, ge=1, le=366, description="T10: days of work go by the mean of so many days' solves."
     )
-    minimum_n: int = Field(10, ge=1, description="E18: below it dashboards hide the value.")
+    minimum_n: int = Field(
+        1, ge=1, description="E18: dashboards hide the value of fewer, and of fewer than the KPI's own smallest n."
+    )
     phone_match_digits: int = Field(
         10, ge=7, le=15, description="E20: numbers that end in the same digits are the same."
     )

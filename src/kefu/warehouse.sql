@@ -146,8 +146,8 @@ begin
     end if;
     ratio := x / y;
     spread := xx - 2 * ratio * xy + ratio * ratio * yy;
-    -- Of equal ratios rounding may leave a little less than nothing.
-    if spread < 0 then
+    -- Of equal ratios rounding leaves a little more or less than nothing.
+    if spread < 1e-14 * xx then
         spread := 0;
     end if;
     bound := ratio + side * (z * (sqrt(n / (n - 1) * spread) / y));

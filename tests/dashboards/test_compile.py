@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import itertools
 import json
@@ -136,6 +137,17 @@ def test_every_ratio_on_a_page_shows_its_interval_and_its_n(project: Path) -> No
             ), name
         if ratios:
             assert any(metric.endswith(("__n", "__range_words")) for metric in asked), name
+
+
+def test_the_configuration_may_hide_more_than_the_definitions_do(project: Path) -> None:
+    kpi = catalogue.load(project)["service_level"]
+    assert f"{kpi.n_sql} < {kpi.minimum_n} " in str(compiler.assets(project))
+    assert f"{kpi.n_sql} < {kpi.minimum_n} " in str(
+        compiler.assets(project, dataclasses.replace(charts.NO_FACTS, minimum_n=2))
+    )
+    stricter = str(compiler.assets(project, dataclasses.replace(charts.NO_FACTS, minimum_n=60)))
+    assert f"{kpi.n_sql} < 60 " in stricter
+    assert f"{kpi.n_sql} < {kpi.minimum_n} " not in stricter
 
 
 def test_a_cell_of_a_heatmap_with_too_few_cases_stays_empty(project: Path, bundle: dict[str, dict[str, Any]]) -> None:

@@ -62,7 +62,7 @@ def parts(
         "handle_squares": 80_000 * answered, "touches": answered + answered // 12, "touches_squares": 2 * answered,
         "waits": offered, "longest_wait_seconds": 90, "human_answered_in_time": answered // 2,
         "menu_entries": offered, "menu_abandoned": offered // 20, "arrivals_with_schedule": offered,
-        "after_hours": offered // 9, "hold_recorded": answered, "held": answered // 4,
+        "after_hours": offered // 9, "hold_recorded": answered, "held": answered // 4, "holds": answered // 4,
         "hold_seconds": 40 * (answered // 4), "hold_squares": 2_000 * (answered // 4),
         "hold_abandoned": answered // 50, "end_recorded": answered, "agent_ended": answered // 3,
         "alerts": answered + 3, "alerts_not_answered": 3,

@@ -12,6 +12,7 @@ import pyarrow as pa
 from psycopg import sql
 
 from kefu import raw, warehouse
+from kefu.files.entities import ENTITIES
 from kefu.settings import Settings
 from kefu.sources import Table, kinds
 
@@ -99,12 +100,14 @@ def deliver(settings: Settings, source: str, kind: str, batch: Batch) -> None:
 def _wrong(table: Table, row: Row, chance: random.Random) -> Row:
     """The row with some of what is no key otherwise than it will be: of the right type, and a word that occurs."""
     changed = dict(row)
+    entity = ENTITIES.get(table.name)
+    needed = {field.name for field in entity.fields.values() if field.required} if entity else set()
     for name, kind in table.columns.items():
         if name in table.key or name.startswith("_") or chance.random() < 0.5:
             continue
         if pa.types.is_timestamp(kind) and row[name] is not None:
             changed[name] = row[name].replace(minute=chance.randrange(60))
-        elif name in (
+        elif name not in needed and name in (
             "email", "phone", "reference", "merged_into", "call_id", "follow_up_of", "value", "agent", "team",
             "assignee_id", "group_id", "callback_of",
         ):  # fmt: skip

@@ -404,6 +404,18 @@ def files() -> Rows:
                 "_line": 1,
             }
         ],
+        # by whoever made b1; the one who opened ticket 1; one nobody knows; one not said yet
+        "raw_bank.feedback": [
+            {"comment": "Call me on 13800000003", "language": "EN", "_file": "feedback.csv", "_line": line, **one}
+            for line, one in enumerate(
+                (
+                    {"feedback_id": "v1", "occurred_at": at("02 05:00"), "customer": "k1", "call_id": "b1"},
+                    {"feedback_id": "v2", "occurred_at": at("02 06:00"), "ticket_id": "1", "system": "zendesk"},
+                    {"feedback_id": "v3", "occurred_at": at("02 07:00"), "customer": "k9", "channel": "social"},
+                    {"feedback_id": "v4", "occurred_at": at("31 23:00"), "customer": "k1"},
+                )
+            )
+        ],
         "raw_bank.tickets": [
             # ten hours to the solve; replies, assignments and reopens are not on record
             {

@@ -91,6 +91,23 @@ def test_readers_see_all_of_marts_and_kpis_and_nothing_before(
     assert {one for one in visible if one[0] != "kpis_history"} == expected | {("kpis", "publication")}
 
 
+def test_what_customers_said_leads_to_them_and_stays_behind(told: Told) -> None:
+    with warehouse.connect(told.settings, "analyst") as connection:
+        said = connection.execute(
+            "select items.feedback_id, items.channel, items.language, items.characters, items.ticket_id,"
+            " items.customer_id is not null, items.customer_id = contacts.customer_id"
+            " from marts.fct_feedback_items as items"
+            " left join marts.fct_contacts as contacts on contacts.interaction_id = 'bank-b1' order by 1"
+        ).fetchall()
+        text = connection.execute("select string_agg(items::text, ' ') from marts.fct_feedback_items as items")
+        assert "13800000003" not in text.fetchone()[0]
+    assert said == [
+        ("bank-v1", "other", "en", 22, None, True, True),
+        ("bank-v2", "other", "en", 22, "zendesk-1", False, None),
+        ("bank-v3", "social", "en", 22, None, True, False),
+    ]
+
+
 def test_what_each_model_did_is_on_record(told: Told, manifest: dict[str, Any]) -> None:
     with warehouse.connect(told.settings) as connection:
         rows = connection.execute("select model, status from control.model_runs where kind in ('model', 'seed')")

@@ -568,12 +568,12 @@ def test_occupancy_of_a_phone_system_is_what_reading_its_log_says(centre: Centre
     for agent, known in spells.items():
         for day in range(DAYS):
             midnight = START + day * 86_400
-            seconds = {word: np.zeros(86_400, bool) for word in ("available", "wrapup", "talk", "lunch", "break")}
+            seconds = {word: np.zeros(86_400, bool) for word in ("available", "wrapup", "talk", *AWAY)}
             for word, begin, end in known:
                 if word != "offline" and end <= AS_OF:
                     seconds[word][max(begin - midnight, 0) : max(end - midnight, 0)] = True
             busy = seconds["talk"] | seconds["wrapup"]
-            signed = seconds["available"] | seconds["wrapup"] | seconds["lunch"] | seconds["break"]
+            signed = np.logical_or.reduce([seconds[word] for word in ("available", "wrapup", *AWAY)])
             team = {"returns": "returns"}.get(queues[agent], f"asterisk-{queues[agent]}")
             side = expected[date.fromordinal(local_day(midnight).toordinal()), team]
             side[0] += int((busy & signed).sum())

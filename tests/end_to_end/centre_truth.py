@@ -17,7 +17,7 @@ from kefu.settings import Parameters
 from kefu.simulator.zendesk import HOLIDAYS, LONG_SCHEDULE, SCHEDULE
 from tests.dbt.business_oracle import OpenTime, Version
 from tests.dbt.stitching import Contact, issues
-from tests.end_to_end import centre_voice, sla_truth, voice
+from tests.end_to_end import centre_people, centre_voice, sla_truth, voice
 from tests.end_to_end.centre_credits import call_shares, ticket_shares
 from tests.end_to_end.independent import CLOCKS, Facts, frame
 
@@ -60,6 +60,7 @@ def facts(truth: dict[str, list[Row]], zone: str, as_of: datetime, account: Path
             ),
             (*ISSUE_DIMENSIONS, "linked"),
         ),
+        **centre_people.frames(truth, zone, as_of, day),
     )
 
 

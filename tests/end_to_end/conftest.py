@@ -32,7 +32,12 @@ def configuration(world: Any, url: str, logs: Path) -> str:
 [[teams]]
 id = "{team.id}"
 name = {{ en = "{team.en}", zh = "{team.zh}" }}
-members = {{ zendesk = ["{team.group}"], asterisk = ["{team.queue}"], qualtrics = ["{team.group}"] }}
+[teams.members]
+asterisk = ["{team.queue}"]
+zendesk = ["{team.group}"]
+qualtrics = ["{team.group}"]
+workforce = ["{team.group}"]
+quality = ["{team.group}"]
 """
         for team in TEAMS
     )
@@ -45,6 +50,12 @@ email = "agent@example.com"
 start_date = "{world.start - timedelta(days=1)}"
 [sources.asterisk]
 path = "{logs}/queue_log*"
+[sources.workforce]
+kind = "files"
+mapping = ["world/workforce/plan.yml", "world/workforce/activity.yml"]
+[sources.quality]
+kind = "files"
+mapping = ["world/quality/evaluations.yml", "world/quality/items.yml"]
 [sources.qualtrics]
 base_url = "{url}/qualtrics"
 surveys = ["{world.survey_id}"]

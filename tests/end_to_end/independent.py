@@ -44,6 +44,10 @@ class Facts:
     clocks: source channel team priority policy sla_metric is_met over [s, None if met] is_due is_on_time; decided ones
     issues: source channel team queue contacts channels due resolved final fcr
     linkable: source channel team queue linked, one row a contact of a customer
+    evaluations: source channel team kind selection earned weight critical customer business compliance; counted ones
+    reviewed: source channel team evaluated for_a_reason, one row an answered contact
+    agent_days: source team agent handling staffed adherent scheduled conforming scheduled_on_queue away planned_away
+        unplanned_away paid [s], one row an agent, day and team
     """
 
     contacts: pd.DataFrame
@@ -65,6 +69,9 @@ class Facts:
     alerts: pd.DataFrame = field(default_factory=pd.DataFrame)
     callbacks: pd.DataFrame = field(default_factory=pd.DataFrame)
     handling: pd.DataFrame = field(default_factory=pd.DataFrame)
+    evaluations: pd.DataFrame = field(default_factory=pd.DataFrame)
+    reviewed: pd.DataFrame = field(default_factory=pd.DataFrame)
+    agent_days: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 @dataclass(frozen=True)
@@ -153,6 +160,45 @@ def nps(frame: Group) -> Answer:
     return Answer(100 * net / n, net, n, low, high)
 
 
+def ratio(part: pd.Series, whole: pd.Series, most: float = 1.0) -> Answer:
+    """A sum over a sum; what was drawn are the rows with a base (Cochran's interval of a ratio)."""
+    drawn = whole > 0
+    x, y, n = credited(part), credited(whole), int(drawn.sum())
+    if n == 0:
+        return Answer(None, x, 0, None, None)
+    value = float(x) / float(y)
+    if n < 2:
+        return Answer(value, x, n, None, None)
+    off = part[drawn].astype(float) - value * whole[drawn].astype(float)
+    half = Z * math.sqrt(n / (n - 1) * float((off * off).sum())) / float(y)
+    return Answer(value, x, n, max(0.0, value - half), min(most, value + half))
+
+
+def _judged_by(frame: Group, kind: str) -> Group:
+    """Evaluations by people, or by machines, of contacts that were not picked for a reason."""
+    return frame[(frame.kind == kind) & (frame.selection != "targeted")]
+
+
+def _failures(area: str) -> Formula:
+    def formula(frame: Group) -> Answer:
+        judged = _judged_by(frame, "human")
+        return share(judged[area], judged[area].notna())
+
+    return formula
+
+
+def _score(kind: str) -> Formula:
+    def formula(frame: Group) -> Answer:
+        judged = _judged_by(frame, kind)
+        return ratio(judged.earned, judged.weight)
+
+    return formula
+
+
+def _time(part: str, whole: str, most: float = 1.0) -> Formula:
+    return lambda frame: ratio(frame[part], frame[whole], most)
+
+
 def _short(frame: Group) -> pd.Series:
     return frame.abandoned & (frame.wait < frame.short)
 
@@ -183,9 +229,12 @@ def _patience(frame: Group) -> Answer:
 
 
 def _concurrency(frame: Group) -> Answer:
-    """Seconds of all that agents had in hand over those in which they had anything: of what overlaps, the union."""
+    """Seconds of all that agents had in hand over those in which they had anything: of what overlaps, the union.
+
+    Who works for two teams at a time is busy in each.
+    """
     slots, busy = int((frame.ends - frame.begins).sum()), 0
-    for _, own in frame.groupby("agent"):
+    for _, own in frame.groupby(["agent", "team"]):
         until = 0
         for begins, ends in sorted(zip(own.begins, own.ends, strict=True)):
             busy += max(0, int(ends) - max(int(begins), until))
@@ -275,6 +324,20 @@ KPIS: dict[str, tuple[str, Formula]] = {
     "customer_effort": ("answers", lambda f: credited_share(f.group == "easy", f[f.metric == "ces"])),
     "response_rate": ("invitations", lambda f: share(f.answered, f.delivered)),
     "invite_rate": ("invitations", lambda f: share(f.sent, f.sent.notna())),
+    "qa_score": ("evaluations", _score("human")),
+    "auto_qa_score": ("evaluations", _score("automatic")),
+    "critical_error_rate": ("evaluations", _failures("critical")),
+    "critical_error_rate_customer": ("evaluations", _failures("customer")),
+    "critical_error_rate_business": ("evaluations", _failures("business")),
+    "critical_error_rate_compliance": ("evaluations", _failures("compliance")),
+    "qa_coverage": ("reviewed", lambda f: share(f.evaluated, f.evaluated.notna())),
+    "qa_coverage_targeted": ("reviewed", lambda f: share(f.for_a_reason, f.for_a_reason.notna())),
+    "occupancy": ("agent_days", _time("handling", "staffed")),
+    "adherence": ("agent_days", _time("adherent", "scheduled")),
+    "conformance": ("agent_days", _time("conforming", "scheduled_on_queue", math.inf)),
+    "shrinkage": ("agent_days", _time("away", "paid")),
+    "planned_shrinkage": ("agent_days", _time("planned_away", "paid")),
+    "unplanned_shrinkage": ("agent_days", _time("unplanned_away", "paid")),
     "recovery_rate": ("ratings", lambda f: credited_share(f.recovered, f)),
 }
 

@@ -85,6 +85,9 @@ def facts(settings: Settings, as_of: datetime) -> Facts:
         "issues": frame(raw_issues.issues(stitched, centre), (*ISSUE_DIMENSIONS, *ISSUE_FACTS)),
         "linkable": frame(raw_issues.linkable(stitched, centre), (*ISSUE_DIMENSIONS, "linked")),
     }
+    from tests.end_to_end import raw_people
+
+    made |= raw_people.frames(raw, settings, centre.as_of)
     return Facts(**{one.name: made.get(one.name) for one in dataclasses.fields(Facts)})  # type: ignore[arg-type]
 
 

@@ -179,7 +179,7 @@ def _exported(source: str, call: Row, centre: Centre) -> Contact:
         wait = seconds(queued, until)
     menu = {"ivr_abandoned": "left", "self_served": "served"}.get(call["outcome"], "passed") if in_menu else None
     return Contact(
-        id=f"{source}-{call['call_id']}",
+        id=call["call_id"],
         source=source,
         channel=call["channel"],
         inbound=call["direction"] == "inbound",
@@ -190,7 +190,7 @@ def _exported(source: str, call: Row, centre: Centre) -> Contact:
         transfers=call["transfers"],
         menu=menu,
         asked=out_of_menu if menu == "passed" else None,
-        calls_back=f"{source}-{call['callback_of']}" if call["callback_of"] else None,
+        calls_back=call["callback_of"],
     )
 
 
@@ -199,6 +199,9 @@ def _exported_leg(call: Row, queue: str, team: str, waited_until: datetime) -> L
     talk, began, ended = call["talk_seconds"], call["answered_at"], call["ended_at"]
     if talk is None and began and ended:
         talk = seconds(began, ended) - (call["hold_seconds"] or 0)
+    begins = began or waited_until
+    served = begins + timedelta(seconds=(talk or 0) + (call["hold_seconds"] or 0))
+    after = (ended or served) + timedelta(seconds=call["wrap_seconds"]) if call["wrap_seconds"] is not None else served
     return Leg(
         queue=queue,
         team=team,
@@ -207,8 +210,9 @@ def _exported_leg(call: Row, queue: str, team: str, waited_until: datetime) -> L
         hold=call["hold_seconds"],
         wrap=call["wrap_seconds"],
         ended_by="transfer" if call["transfers"] else call["ended_by"],
-        begins=began or waited_until,
+        begins=begins,
         left_on_hold=bool(call["ended_on_hold"]),
+        ends=max(served, after),
     )
 
 

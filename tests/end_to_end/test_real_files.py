@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -14,8 +15,9 @@ import pandas as pd
 import pytest
 
 from kefu import catalogue, warehouse
-from kefu.settings import Settings, SourceSettings
+from kefu.settings import Parameters, Settings, SourceSettings
 from tests.dbt.stitching import Contact
+from tests.end_to_end import voice
 from tests.end_to_end.centre_truth import ISSUE_DIMENSIONS, ISSUE_FACTS, _piles, issue_rows, of_contact
 from tests.end_to_end.conftest import Centre
 from tests.end_to_end.independent import Facts, answers, frame
@@ -34,9 +36,7 @@ SETS = {
     "nhs": ("survey_ratings_and_comments", "survey_nhs_comments_en.csv.gz", "Europe/London"),
 }
 EMPTY: dict[str, tuple[str, ...]] = {
-    "contacts": ("date", "source", "channel", "queue", "team", "offered", "answered", "abandoned", "wait", "short",
-                 "transferred"),
-    "legs": ("date", "source", "channel", "queue", "team", "talk", "hold", "wrap"),
+    **voice.COLUMNS,
     "created": ("date", "source", "channel", "team", "priority", "unreplied"),
     "replied": ("date", "source", "channel", "team", "priority", "seconds", "business"),
     "solved": ("date", "source", "channel", "team", "priority", "seconds", "business", "reopened", "one_touch",
@@ -52,6 +52,7 @@ EMPTY: dict[str, tuple[str, ...]] = {
     "linkable": (*ISSUE_DIMENSIONS, "linked"),
 }  # fmt: skip
 AS_OF = datetime(2026, 11, 1, tzinfo=UTC)
+JERUSALEM = ZoneInfo("Asia/Jerusalem")
 
 
 def only(**frames: Any) -> Facts:
@@ -126,29 +127,14 @@ def bank(path: Path) -> Facts:
     queued = ~((calls.q_start == "0:00:00") & (calls.q_exit == "0:00:00") & (calls.q_time == "0"))
     answered = calls.outcome == "AGENT"
     calls = calls.assign(answered=answered, offered=answered | ((calls.outcome == "HANG") & queued))
-    contacts, legs = [], []
-    for call in calls[calls.offered].to_dict("records"):
-        queue = f"bank-{call['type']}"
-        dims = {
-            "date": pd.to_datetime("19" + call["date"], format="%Y%m%d").date(),
-            "source": "bank",
-            "channel": "voice",
-            "queue": queue,
-            "team": queue,
-        }
-        contacts.append(
-            {
-                **dims, "offered": True, "answered": call["answered"], "abandoned": not call["answered"],
-                "wait": int(call["q_time"]), "short": 5, "transferred": None,
-            }
-        )  # fmt: skip
-        if call["answered"]:
-            legs.append({**dims, "talk": int(call["ser_time"]), "hold": None, "wrap": None})
-    return only(contacts=contacts, legs=legs, **_stitched([_bank_contact(call) for call in calls.to_dict("records")]))
+    told = calls.to_dict("records")
+    rules = voice.Rules(JERUSALEM, AS_OF, Parameters())
+    voices = voice.frames(map(_bank_call, told), rules)
+    return replace(only(**_stitched([_bank_contact(call) for call in told])), **voices)
 
 
-def _bank_contact(call: dict[str, Any]) -> Contact:
-    """Whoever called and when it was over; clocks more than an hour back have passed midnight."""
+def _bank_moments(call: dict[str, Any]) -> tuple[datetime, Callable[[str], datetime]]:
+    """When the call came, and other clock times of it; clocks more than an hour back have passed midnight."""
     day = datetime.strptime("19" + call["date"], "%Y%m%d")
 
     def moment(clock: str) -> datetime:
@@ -156,21 +142,67 @@ def _bank_contact(call: dict[str, Any]) -> Contact:
         return day + timedelta(hours=hours, minutes=minutes, seconds=seconds)
 
     began = moment(call["vru_entry"])
-    ends = [began, moment(call["vru_exit"])]
+
+    def after(clock: str) -> datetime:
+        end = moment(clock)
+        return end + timedelta(days=1) if end < began - timedelta(hours=1) else end
+
+    return began, after
+
+
+def _happened(call: dict[str, Any], start: str, end: str, lasted: str) -> bool:
+    """Three zeros mean that it did not."""
+    return not (call[start] == "0:00:00" and call[end] == "0:00:00" and call[lasted] == "0")
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=JERUSALEM).astimezone(UTC)
+
+
+def _bank_call(call: dict[str, Any]) -> voice.Contact:
+    """First the menu, then perhaps the queue, then perhaps an agent; who left the menu asked for nobody."""
+    team, menu_seconds = f"bank-{call['type']}", int(call["vru_time"])
+    began, after = _bank_moments(call)
+    queued = max(after(call["vru_exit"]), began)
+    wait, answered = int(call["q_time"]), call["answered"]
+    serves = queued + timedelta(seconds=wait)
+    if answered and _happened(call, "ser_start", "ser_exit", "ser_time"):
+        serves = max(after(call["ser_start"]), queued)
+    agent = None if call["server"] == "NO_SERVER" else call["server"]
+    talk = int(call["ser_time"])
+    menu = ("passed" if menu_seconds >= 0 else None) if call["offered"] else "left"
+    return voice.Contact(
+        id=f"{call['date']}-{call['vru+line']}-{call['call_id']}",
+        source="bank",
+        channel="voice",
+        inbound=True,
+        started=_utc(began),
+        team=team,
+        visits=(voice.Visit(team, team, "answered" if answered else "abandoned", wait, _utc(queued)),)
+        if call["offered"]
+        else (),
+        legs=(voice.Leg(team, team, agent, talk, None, None, None, _utc(serves)),) if answered else (),
+        transfers=None,
+        menu=menu,
+        asked=_utc(began) + timedelta(seconds=menu_seconds) if menu == "passed" else None,
+    )
+
+
+def _bank_contact(call: dict[str, Any]) -> Contact:
+    """Whoever called and when it was over."""
+    began, after = _bank_moments(call)
+    ends = [began, after(call["vru_exit"])]
     for start, end, lasted in (("q_start", "q_exit", "q_time"), ("ser_start", "ser_exit", "ser_time")):
-        happened = not (call[start] == "0:00:00" and call[end] == "0:00:00" and call[lasted] == "0")
-        if happened and (start == "q_start" or call["answered"]):
-            ends.append(moment(call[end]))
-    over = max(end + timedelta(days=1) if end < began - timedelta(hours=1) else end for end in ends)
-    zone = ZoneInfo("Asia/Jerusalem")
+        if _happened(call, start, end, lasted) and (start == "q_start" or call["answered"]):
+            ends.append(after(call[end]))
     return Contact(
         f"call-bank-{call['date']}-{call['vru+line']}-{call['call_id']}",
         None if call["customer_id"] == "0" else ("account", call["customer_id"]),
         1.0,
         f"bank-{call['type']}",
         "voice",
-        began.replace(tzinfo=zone).astimezone(UTC),
-        over.replace(tzinfo=zone).astimezone(UTC),
+        _utc(began),
+        _utc(max(ends)),
         "bank",
         f"bank-{call['type']}" if call["offered"] else "none",
         is_human=call["answered"],

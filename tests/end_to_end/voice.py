@@ -74,7 +74,7 @@ class Leg:
 class Contact:
     """One contact. ``transfers``: what its source reports, None if it records none; ``menu``: left, served, passed."""
 
-    id: str
+    id: str  # the source's own
     source: str
     channel: str
     inbound: bool
@@ -145,7 +145,7 @@ def frames(contacts: Iterable[Contact], rules: Rules) -> dict[str, pd.DataFrame]
     rows: dict[str, Iterable[Row]] = {
         "contacts": (_contact(contact, rules) for contact in inbound if contact.visits),
         "arrivals": (_arrival(contact, rules) for contact in inbound),
-        "legs": (row for contact in inbound for row in _legs(contact, rules)),
+        "legs": legs(inbound, rules),
         "visits": (row for contact in inbound for row in _visits(contact, rules)),
         "alerts": (
             {**_place(contact, rules, ring.queue, ring.team), "answered": ring.answered}
@@ -203,12 +203,16 @@ def _arrival(contact: Contact, rules: Rules) -> Row:
     }
 
 
-def _legs(contact: Contact, rules: Rules) -> Iterator[Row]:
-    for leg in contact.legs:
-        if leg.talk is not None:
+def legs(contacts: Iterable[Contact], rules: Rules) -> Iterator[Row]:
+    """What agents did for inbound contacts, and who it was from when on."""
+    for contact, leg in ((one, leg) for one in contacts for leg in one.legs):
+        if leg.talk is not None and contact.inbound and contact.started <= rules.as_of:
             talk, hold, wrap = _cut(leg, rules)
             yield {
                 **_place(contact, rules, leg.queue, leg.team),
+                "call": contact.id,
+                "agent": leg.agent,
+                "began": leg.begins,
                 "talk": talk,
                 "hold": hold,
                 "wrap": wrap,
@@ -250,7 +254,8 @@ def _callbacks(contacts: list[Contact], rules: Rules) -> Iterator[Row]:
         if contact.outcome != "callback_requested":
             continue
         requested = contact.visits[0].entered + timedelta(seconds=contact.wait or 0)
-        calls = sorted((one for one in contacts if one.calls_back == contact.id), key=lambda one: one.started)
+        calls = [one for one in contacts if (one.source, one.calls_back) == (contact.source, contact.id)]
+        calls.sort(key=lambda one: one.started)
         tries = [one for one in enumerate(calls, start=1) if one[1].outcome == "answered"]
         number, reached = (tries[0][0], tries[0][1].legs[0].begins) if tries else (0, None)
         promised = requested + timedelta(seconds=rules.parameters.callback_promise_seconds)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 
 import pytest
 
-from kefu import control, expectations, golden, pipeline, publish, transform
+from kefu import control, expectations, golden, pipeline, publish, transform, warehouse
+from kefu import history as kept
 from kefu.settings import Settings, SourceSettings, project_root
 from tests.dbt import history
 from tests.golden import telling
@@ -18,10 +20,11 @@ KINDS = {"asterisk": "asterisk", "zendesk": "zendesk", "qualtrics": "qualtrics",
 
 @dataclass(frozen=True)
 class Told:
-    """A published warehouse and what each story's names are in it."""
+    """A published warehouse, what each story's names are in it, and when numbers were first published."""
 
     settings: Settings
     centres: dict[str, telling.Centre]
+    first_published_at: datetime
 
 
 @pytest.fixture(scope="session")
@@ -48,7 +51,19 @@ def build(new_warehouse: Callable[..., Settings], cases: list[golden.Golden]) ->
         parameters=telling.parameters(case),
     )
     pipeline.prepare(settings)
-    for source, tables in telling.rows(centres.values()).items():
+    deliver(settings, telling.rows(centres.values()))
+    turn(settings, case)
+    if late := telling.late_rows(centres.values()):
+        deliver(settings, late)
+        turn(settings, case)
+    with warehouse.connect(settings, "analyst") as reader:
+        first, *_ = kept.publications(reader)
+    return Told(settings, centres, first.published_at)
+
+
+def deliver(settings: Settings, told: dict[str, telling.Rows]) -> None:
+    """Land the rows of each source as one load."""
+    for source, tables in told.items():
         declared = history.tables(KINDS[source])
         batch = history.Batch(
             {
@@ -57,10 +72,13 @@ def build(new_warehouse: Callable[..., Settings], cases: list[golden.Golden]) ->
             }
         )
         history.deliver(settings, source, KINDS[source], batch)
+
+
+def turn(settings: Settings, case: golden.Case) -> None:
+    """From raw to what readers see, as of the time until which the story is told."""
     current = control.begin_build(settings, publish.target_slot(settings), telling.as_of(case))
     transform.build(settings, current)
     control.mark(settings, current, "built")
     expectations.check_published(settings, current.slot)
     control.mark(settings, current, "checked")
     publish.publish(settings, current.slot, as_of=current.as_of_at)
-    return Told(settings, centres)

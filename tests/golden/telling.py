@@ -12,8 +12,22 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from kefu.golden import BOT, CUSTOMER, SYSTEM, ZONE, Call, Case, Golden, Invitation, Schedule, Ticket
+from kefu.golden import (
+    BOT,
+    CUSTOMER,
+    SYSTEM,
+    ZONE,
+    Call,
+    Case,
+    ExportedCall,
+    Golden,
+    Invitation,
+    Promise,
+    Schedule,
+    Ticket,
+)
 from kefu.settings import Name, Parameters, Team
+from kefu.sources import zendesk_policies
 
 Rows = dict[str, list[dict[str, Any]]]
 
@@ -21,6 +35,13 @@ SURVEY = "SV_golden"
 EXPORTS = "exports"  # the source of exported files
 QUESTIONS = {"csat": ("QID1", "five_point"), "nps": ("QID2", "eleven_point")}
 DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+SINCE = datetime(2020, 1, 1, tzinfo=UTC)  # what every story finds in place is that old
+METRICS = {
+    **{name: f"{name}_time" for name in ("first_reply", "next_reply", "requester_wait", "agent_work")},
+    "resolution": "total_resolution_time",
+    "periodic_update": "periodic_update_time",
+    "pausable_update": "pausable_update_time",
+}
 AS_OF = datetime(2026, 4, 1)  # midnight where the centre is
 
 
@@ -60,8 +81,13 @@ class Centre:
         return self.base + 500 + self._customers.setdefault(name, len(self._customers))
 
     def phone(self, customer: str) -> str:
-        """The number a customer calls from."""
-        return f"+86138{self.customer(customer):08d}"
+        """The number a customer calls from: their own, unless the story says with whom they share it."""
+        own = self.customer(customer)
+        shared = {one.customer: one.phone for one in self.case.story.customers}
+        lines = list(dict.fromkeys(shared.values()))
+        if customer in shared:
+            return f"+86139{self.base + lines.index(shared[customer]):08d}"
+        return f"+86138{own:08d}"
 
     def ticket(self, name: str) -> int:
         """The number of a ticket."""
@@ -70,6 +96,10 @@ class Centre:
     def schedule(self, name: str) -> int:
         """The number of a schedule."""
         return self.base + 2000 + [one.schedule for one in self.case.story.schedules].index(name)
+
+    def policy(self, name: str) -> int:
+        """The number of an SLA policy."""
+        return self.base + 3000 + [one.policy for one in self.case.story.promises].index(name)
 
     def teams(self) -> list[Team]:
         """The story's teams as kefu.toml would name them."""
@@ -117,22 +147,12 @@ def rows(centres: Iterable[Centre]) -> dict[str, Rows]:
             _schedule(centre, schedule, told["zendesk"])
         for invitation in story.surveys:
             _invitation(centre, invitation, told["qualtrics"])
-        for number, exported in enumerate(story.exported_calls):
-            more = {name: _told(centre, name, value) for name, value in (exported.model_extra or {}).items()}
-            told[EXPORTS]["calls"].append(
-                {
-                    "call_id": f"{centre.golden.id}-{exported.call}",
-                    "direction": "inbound",
-                    "channel": "voice",
-                    "queue": centre.system_name(exported.queue),
-                    "started_at": centre.utc(exported.arrives),
-                    "queued_at": centre.utc(exported.arrives),
-                    "outcome": exported.outcome,
-                    **more,
-                    "_file": f"{centre.golden.id}.csv",
-                    "_line": number + 2,
-                }
-            )
+        for promise in story.promises:
+            _promise(centre, promise, told["zendesk"])
+        for exported in story.exported_calls:
+            if not exported.is_late:
+                told[EXPORTS]["calls"] += _exported(centre, exported, len(told[EXPORTS]["calls"]))
+        _shifts(centre, told[EXPORTS])
         _people(centre, told["zendesk"])
     told["qualtrics"]["questions"] = [
         {"survey_id": SURVEY, "question_id": question, "metric": metric, "scale": scale}
@@ -144,6 +164,72 @@ def rows(centres: Iterable[Centre]) -> dict[str, Rows]:
         for number, (moment, line) in enumerate(log)
     ]
     return told
+
+
+def late_rows(centres: Iterable[Centre]) -> dict[str, Rows]:
+    """What came when numbers had been published already: late files, and files that correct earlier ones."""
+    told: dict[str, Rows] = {EXPORTS: defaultdict(list)}
+    for centre in centres:
+        for exported in centre.case.story.exported_calls:
+            if exported.is_late or exported.corrected:
+                corrected = ExportedCall.model_validate({**exported.model_dump(), **exported.corrected})
+                told[EXPORTS]["calls"] += _exported(centre, corrected, len(told[EXPORTS]["calls"]))
+    return told if told[EXPORTS] else {}
+
+
+def _exported(centre: Centre, exported: ExportedCall, lines: int) -> list[dict[str, Any]]:
+    name = f"{centre.golden.id}-{exported.call}"
+    names = [name] if exported.times == 1 else [f"{name}_{number}" for number in range(1, exported.times + 1)]
+    more = {key: _told(centre, key, value) for key, value in (exported.model_extra or {}).items()}
+    return [
+        {
+            "call_id": one,
+            "direction": "inbound",
+            "channel": "voice",
+            "queue": centre.system_name(exported.queue),
+            "started_at": centre.utc(exported.arrives),
+            "queued_at": centre.utc(exported.arrives),
+            "outcome": exported.outcome,
+            **more,
+            "_file": f"{centre.golden.id}.csv",
+            "_line": lines + number,
+        }
+        for number, one in enumerate(names, start=2)
+    ]
+
+
+def _shifts(centre: Centre, told: Rows) -> None:
+    """What agents did and were to do, as files say."""
+    story = centre.case.story
+    for number, spell in enumerate(story.agent_states, start=2):
+        told["agent_states"].append(
+            {
+                "state_id": f"{centre.golden.id}-{number}",
+                "agent": centre.system_name(spell.agent),
+                "team": centre.system_name(spell.team),
+                "state": spell.state,
+                "started_at": centre.utc(spell.from_),
+                "ended_at": centre.utc(spell.to),
+                "_file": f"{centre.golden.id}-states.csv",
+                "_line": number,
+            }
+        )
+    for number, shift in enumerate(story.shifts, start=2):
+        told["shifts"].append(
+            {
+                "shift_id": f"{centre.golden.id}-{number}",
+                "published_at": centre.utc(shift.published),
+                "agent": centre.system_name(shift.agent),
+                "team": centre.system_name(shift.team),
+                "activity": shift.activity,
+                "started_at": centre.utc(shift.from_),
+                "ended_at": centre.utc(shift.to),
+                "is_paid": True,
+                "is_cancelled": False,
+                "_file": f"{centre.golden.id}-shifts.csv",
+                "_line": number,
+            }
+        )
 
 
 def _told(centre: Centre, name: str, value: Any) -> Any:
@@ -264,7 +350,13 @@ def _ticket(centre: Centre, ticket: Ticket, told: Rows) -> None:
 def _people(centre: Centre, told: Rows) -> None:
     """Users and groups of all that a story named."""
     for name, number in ((name, centre.agent(name)) for name in list(centre._people)):
-        told["users"].append({"id": number, "name": centre.system_name(name), "role": "agent", "active": True})
+        user = {"id": number, "name": centre.system_name(name), "role": "agent", "active": True}
+        roles = [(centre.utc(role.from_), role.is_) for role in centre.case.story.people if role.agent == name]
+        if roles:
+            for moment, word in [(SINCE, "agent"), *roles]:
+                user |= {"role": "end-user" if word == "customer" else word, "updated_at": moment}
+                told["user_versions"].append(dict(user))
+        told["users"].append(user)
     for name, number in ((name, centre.customer(name)) for name in list(centre._customers)):
         address = f"{name.lower()}.{number}@example.com"
         told["users"].append(
@@ -278,8 +370,35 @@ def _people(centre: Centre, told: Rows) -> None:
     ]
 
 
+def _promise(centre: Centre, promise: Promise, told: Rows) -> None:
+    """A policy as the vendor's API has it, for the tickets of one group."""
+    version, targets, conditions = zendesk_policies.opened(
+        {
+            "id": centre.policy(promise.policy),
+            "title": centre.system_name(promise.policy),
+            "position": len(told["sla_policy_versions"]) + 1,
+            "filter": {"all": [{"field": "group_id", "operator": "is", "value": str(centre.group(promise.team))}]},
+            "policy_metrics": [
+                {
+                    "metric": METRICS[metric],
+                    "priority": priority,
+                    "target": minutes,
+                    "business_hours": promise.clock == "business",
+                }
+                for metric, by_priority in promise.targets.items()
+                for priority, minutes in by_priority.items()
+            ],
+            "created_at": SINCE.isoformat(),
+            "updated_at": SINCE.isoformat(),
+        }
+    )
+    told["sla_policy_versions"].append({**version, "recurrence": 0})
+    told["sla_policy_targets"] += targets
+    told["sla_policy_conditions"] += conditions
+
+
 def _schedule(centre: Centre, schedule: Schedule, told: Rows) -> None:
-    number, began = centre.schedule(schedule.schedule), datetime(2020, 1, 1, tzinfo=UTC)
+    number, began = centre.schedule(schedule.schedule), SINCE
     version = {"schedule_id": number, "content": "as told"}
     told["schedule_versions"].append(
         {
@@ -306,6 +425,11 @@ def _schedule(centre: Centre, schedule: Schedule, told: Rows) -> None:
 
 def _invitation(centre: Centre, invitation: Invitation, told: Rows) -> None:
     name = f"{centre.golden.id}-{invitation.invitation}"
+    for one in [name] if invitation.times == 1 else [f"{name}_{number + 1}" for number in range(invitation.times)]:
+        _sent(centre, invitation, one, told)
+
+
+def _sent(centre: Centre, invitation: Invitation, name: str, told: Rows) -> None:
     statuses = {"delivered": "Success", "bounced": "HardBounce", "suppressed": "Skipped"}
     told["invitations"].append(
         {

@@ -12,6 +12,7 @@ import pytest
 from psycopg import sql
 
 from kefu import catalogue, golden, kpi, warehouse
+from kefu.edge_rules import RULES
 from kefu.errors import KefuError
 from kefu.golden import Case, ExpectedKpi, ExpectedRow, Golden
 from kefu.settings import project_root
@@ -47,6 +48,7 @@ def kpi_problems(told: Told, centre: Centre, expected: ExpectedKpi) -> list[str]
         last=expected.last,
         profile=expected.profile,
         where=(("team", tuple(centre.team_id(team) for team in teams)),),
+        as_reported=told.first_published_at if expected.reported == "first" else None,
     )
     rows = kpi.ask(told.settings, question)
     if len(rows) != 1:
@@ -61,6 +63,9 @@ def kpi_problems(told: Told, centre: Centre, expected: ExpectedKpi) -> list[str]
         sides = {"numerator": expected.value}
     if expected.value is not None and value is not None and abs(expected.value - value) > 1e-9:
         return [f"{expected.kpi}: {expected.value} is not {expected.numerator} / {expected.denominator}"]
+    if expected.low is not None:  # by hand to four decimals
+        row |= {end: row[end] if row[end] is None else round(row[end], 4) for end in ("low", "high")}
+        sides |= {"low": expected.low, "high": expected.high}
     return [
         f"{expected.kpi}{f' of {expected.team}' if expected.team else ''}: {what} is {row[what]}, by hand {by_hand}"
         for what, by_hand in {"value": value, **sides}.items()
@@ -121,9 +126,14 @@ def plain(value: Any) -> Any:
 # --- the files themselves --------------------------------------------------------------------------------------------
 
 
-def test_the_first_cases_of_the_list_are_numbered_once() -> None:
+def test_the_cases_nobody_can_do_without_are_there_once_each() -> None:
     numbers = [one.case.case for one in CASES if one.case.case is not None]
-    assert sorted(numbers) == sorted(set(numbers))
+    assert sorted(numbers) == list(range(1, 25))
+
+
+def test_every_edge_rule_has_a_case() -> None:
+    shown = {rule for one in CASES for rule in one.case.rules}
+    assert shown == set(RULES)
 
 
 def test_stories_share_few_warehouses() -> None:

@@ -135,7 +135,7 @@ def test_an_agent_talks_to_one_caller_at_a_time_and_only_at_work(log: list[list[
 
 def test_other_pauses_are_not_wrap_up(log: list[list[str]]) -> None:
     reasons = {data[0] for *_, event, data in ((line[4], line[5:]) for line in log) if event == "PAUSE"}
-    assert reasons == {"wrapup", "lunch", "break"}
+    assert reasons == {"wrapup", "lunch", "break", "meeting", "training", "coaching"}
 
 
 def test_lines_have_the_fields_the_true_system_writes(log: list[list[str]], shared: Path) -> None:

@@ -46,7 +46,24 @@ def test_the_demos_configuration_is_valid_down_to_the_options_of_each_source(hom
         "zendesk": ["Key accounts"],
         "asterisk": ["keyaccounts"],
         "qualtrics": ["Key accounts"],
+        "workforce": ["Key accounts"],
+        "quality": ["Key accounts"],
     }
+
+
+def test_the_exports_of_the_centre_are_sources_where_it_has_any(home: Settings) -> None:
+    for name, mappings in demo_sources.EXPORTS.items():
+        folder = state.folder(home, "demo", "world", name)
+        for mapping in mappings:
+            (folder / f"{mapping}.yml").write_text("", encoding="utf-8")
+    settings = demo_sources.configure(home)
+    sources = {source.name: source for source in settings.enabled_sources()}
+    assert sources.keys() == {"zendesk", "asterisk", "qualtrics", "workforce", "quality"}
+    for name in demo_sources.EXPORTS:
+        validate_options(sources[name], kinds()["files"].options, settings.config)
+        assert sources[name].kind == "files" and sources[name].schedule == demo_sources.SCHEDULE
+        for mapping in sources[name].options["mapping"]:
+            assert (settings.config.parent / mapping).is_file()
 
 
 def test_the_tokens_of_the_demo_are_generated_and_found_where_secrets_are_looked_for(home: Settings) -> None:

@@ -25,6 +25,7 @@
         ('ticket', ref('canonical_tickets'), 'ticket_id'),
         ('invitation', ref('canonical_survey_invitations'), 'invitation_id'),
         ('invitation', ref('canonical_survey_responses'), 'invitation_key'),
+        ('feedback', ref('canonical_feedback_items'), 'feedback_id'),
     ] -%}
     {%- if execute and is_incremental() -%}
         {%- for entity, relation, column in facts %}

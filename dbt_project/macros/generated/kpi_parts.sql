@@ -316,12 +316,12 @@
         "interval": "mean",
         "name_en": "Average hold time",
         "name_zh": "平均保持时长",
-        "value_sql": "cast(sum(hold_seconds) as double precision) / nullif(sum(held), 0)",
-        "low_sql": "kpis.mean_low(sum(hold_seconds), sum(hold_squares), sum(held))",
-        "high_sql": "kpis.mean_high(sum(hold_seconds), sum(hold_squares), sum(held))",
+        "value_sql": "cast(sum(hold_seconds) as double precision) / nullif(sum(holds), 0)",
+        "low_sql": "kpis.mean_low(sum(hold_seconds), sum(hold_squares), sum(holds))",
+        "high_sql": "kpis.mean_high(sum(hold_seconds), sum(hold_squares), sum(holds))",
         "numerator_sql": "sum(hold_seconds)",
-        "denominator_sql": "sum(held)",
-        "n_sql": "sum(held)"
+        "denominator_sql": "sum(holds)",
+        "n_sql": "sum(holds)"
     },
     {
         "id": "hold_abandon_rate",

@@ -1,7 +1,7 @@
 -- What an agent leg took; booked like the legs of kpi_telephony_hourly.
 {%- set measures = {
-    'talk': 'talk_seconds', 'hold': 'case when hold_seconds > 0 then hold_seconds end', 'wrap': 'wrap_seconds',
-    'handle': 'handle_seconds'
+    'talk': 'talk_seconds', 'hold': 'case when hold_seconds > 0 or was_abandoned_on_hold then hold_seconds end',
+    'wrap': 'wrap_seconds', 'handle': 'handle_seconds'
 } %}
 with
 

@@ -3,7 +3,9 @@
 with
 
 calendar as (
-    select {{ last_full_week('as_of_at', 'reporting_zone') }} as last_week
+    select
+        {{ last_full_week('as_of_at', 'reporting_zone') }} as last_week,
+        minimum_n
     from {{ ref('stg_kefu__build') }}
 ),
 
@@ -54,7 +56,7 @@ known as (
         catalogue.name_zh,
         catalogue.unit,
         catalogue.direction,
-        catalogue.minimum_n,
+        greatest(catalogue.minimum_n, calendar.minimum_n) as minimum_n,
         catalogue.has_interval,
         -- A target for the number of cases is one for the whole centre.
         case when catalogue.unit <> 'count' or teams.team_id = 'all' then catalogue.target end as target,

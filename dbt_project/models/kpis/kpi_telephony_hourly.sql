@@ -11,7 +11,7 @@
 ] %}
 {%- set leg_parts = [
     'handled', 'talk_seconds', 'talk_squares', 'wrapped', 'wrap_seconds', 'wrap_squares', 'handle_seconds',
-    'handle_squares', 'hold_recorded', 'held', 'hold_seconds', 'hold_squares', 'hold_abandoned',
+    'handle_squares', 'hold_recorded', 'held', 'holds', 'hold_seconds', 'hold_squares', 'hold_abandoned',
     'end_recorded', 'agent_ended'
 ] %}
 {%- set alert_parts = ['alerts', 'alerts_not_answered'] %}
@@ -110,6 +110,7 @@ handled as (
         {{ kf_sum_squares('handle_seconds') }} as handle_squares,
         {{ kf_count_if('hold_seconds is not null') }} as hold_recorded,
         {{ kf_count_if('hold_seconds > 0 or was_abandoned_on_hold') }} as held,
+        {{ kf_count_if('hold_seconds > 0 or (hold_seconds is not null and was_abandoned_on_hold)') }} as holds,
         {{ kf_sum('hold_seconds') }} as hold_seconds,
         {{ kf_sum_squares('hold_seconds') }} as hold_squares,
         {{ kf_count_if('was_abandoned_on_hold') }} as hold_abandoned,

@@ -22,7 +22,9 @@
 with
 
 calendar as (
-    select {{ last_full_week('as_of_at', 'reporting_zone') }} as last_week
+    select
+        {{ last_full_week('as_of_at', 'reporting_zone') }} as last_week,
+        minimum_n
     from {{ ref('stg_kefu__build') }}
 ),
 
@@ -75,8 +77,9 @@ judged as (
     select
         weeks.*,
         catalogue.unit,
-        not catalogue.has_interval or weeks.n >= catalogue.minimum_n as is_point
+        not catalogue.has_interval or weeks.n >= greatest(catalogue.minimum_n, calendar.minimum_n) as is_point
     from weeks
+    cross join calendar
     inner join catalogue on weeks.kpi = catalogue.kpi
 ),
 

@@ -41,12 +41,14 @@ class Facts:
     """What of a page depends on the data: the days it opens with, how high its bars reach, which teams stand out.
 
     ``windows``: dashboard → (first day, day after the last), ``tops``: chart → highest n at its grain,
-    ``teams``: language → names of the teams whose backlog left its usual range.
+    ``teams``: language → names of the teams whose backlog left its usual range, ``minimum_n``: values of fewer are
+    hidden (E18).
     """
 
     windows: dict[str, tuple[str, str]]
     tops: dict[str, int]
     teams: dict[str, list[str]]
+    minimum_n: int = 1
 
 
 NO_FACTS = Facts({}, {}, {"en": [], "zh": []})

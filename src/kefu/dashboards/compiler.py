@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,11 @@ def assets(
     Raises KefuError if the source cannot be read.
     """
     source = sources.load(project / "superset" / "source")
-    kpis = catalogue.load(project)
+    # E18: the configuration may ask for more cases than a definition does
+    kpis = {
+        name: replace(kpi, minimum_n=max(kpi.minimum_n, facts.minimum_n))
+        for name, kpi in catalogue.load(project).items()
+    }
     addresses = uris or dict.fromkeys((DATABASE, SQL_LAB), "postgresql+psycopg2://kefu:XXXXXXXXXX@localhost/kefu")
     bundle: dict[str, dict[str, Any]] = {
         "metadata.yaml": {"version": "1.0.0", "type": "assets", "timestamp": "2026-01-01T00:00:00+00:00"},

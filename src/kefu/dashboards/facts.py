@@ -68,7 +68,7 @@ def read(settings: Settings, source: Source) -> Facts:
             ]
             for language in LANGUAGES
         }
-    return Facts(windows, tops, teams)
+    return Facts(windows, tops, teams, settings.parameters.minimum_n)
 
 
 def publication(settings: Settings) -> str:

@@ -4,6 +4,7 @@
 
 - ``zendesk/`` and ``qualtrics/``: state for `kefu.emulators`, which serves it as the vendors would;
 - ``asterisk/``: queue_log and its rotated predecessors, as the telephone system leaves them;
+- ``workforce/`` and ``quality/``: exports of the workforce and quality management, with mappings that read them;
 - ``truth/``: what really happened, see `kefu.simulator.truth`;
 - ``world.json``: the parameters, the survey's id, the teams, the instant the world has reached.
 
@@ -23,7 +24,7 @@ from pathlib import Path
 from zoneinfo import available_timezones
 
 from kefu.errors import KefuError
-from kefu.simulator import asterisk, files, qualtrics, truth, zendesk
+from kefu.simulator import asterisk, files, quality, qualtrics, rota, truth, workforce, zendesk
 from kefu.simulator.people import Customers, staff
 from kefu.simulator.surveys import Survey
 from kefu.simulator.telephony import Telephony
@@ -89,15 +90,18 @@ def _live(world: World, directory: Path) -> tuple[str, dict[str, int]]:
     desk.run()
     survey = Survey(world, telephony.calls)
     survey.run()
+    plan = list(rota.published(world, agents))
+    cases = workforce.case_work(world, telephony.idle)
+    reviews = quality.evaluations(world, telephony.calls, desk.tickets, agents)
 
     counts = {"agents": len(agents), "customers": len(customers.all)}
     counts["queue_log"] = asterisk.write(world, telephony.log, directory / "asterisk")
     counts |= zendesk.write(world, agents, desk.tickets, directory / "zendesk")
     counts |= qualtrics.write(world, survey, directory / "qualtrics")
-    counts |= {
-        f"truth.{name}": rows
-        for name, rows in truth.write(telephony.calls, desk.tickets, survey, directory / "truth").items()
-    }
+    counts |= workforce.write(world, plan, cases, directory / "workforce")
+    counts |= quality.write(reviews, directory / "quality")
+    everything = truth.Everything(telephony.calls, desk.tickets, survey, plan, telephony.states, cases, reviews)
+    counts |= {f"truth.{name}": rows for name, rows in truth.write(everything, directory / "truth").items()}
     described = {
         "seed": world.seed,
         "start": world.start.isoformat(),

@@ -61,12 +61,13 @@ class Customer:
 
 
 def staff(world: World) -> list[Agent]:
-    """Everyone who works there, enough for the planned demand (the story is not planned)."""
+    """Everyone who works there, enough for the planned demand (the story is not planned) with breaks and leave."""
     agents: list[Agent] = []
     for team in TEAMS:
         per_hour = team.calls_a_day * world.scale * max(world.hourly(team).values()) * 1.15
         load = per_hour * (team.talk + team.wrap) / 3600
-        peak = load + 1.15 * math.sqrt(load) + 0.35
+        # Of ten who are paid three are not at the telephones, and not all at the same time.
+        peak = (load + 1.15 * math.sqrt(load) + 0.35) * 1.6
         roster = [("early", peak * 0.56), ("middle", peak * 0.40), ("late", peak * 0.52)]
         if team.open_at_night:
             roster.append((NIGHT, max(1.0, load * 0.2)))
@@ -92,11 +93,16 @@ def staff(world: World) -> list[Agent]:
 
 
 def at_work(world: World, agent: Agent, day: date) -> bool:
-    """Whether the agent's shift of this day happens: rota, sickness, leaving."""
-    if day.weekday() in agent.free_days or (agent.leaves and day >= agent.leaves):
+    """Whether the agent's shift of this day happens: rota, leave, sickness, leaving."""
+    if day.weekday() in agent.free_days or (agent.leaves and day >= agent.leaves) or on_leave(world, agent, day):
         return False
     sick = 0.12 if world.in_story(agent.team, day) else 0.03
     return not Stream(world.seed, "sick", agent.number, day).chance(sick)
+
+
+def on_leave(world: World, agent: Agent, day: date) -> bool:
+    """Whether the day is one of annual leave, of which those on the telephone take single days."""
+    return agent.on_phone and Stream(world.seed, "leave", agent.number, day).chance(0.06)
 
 
 def shift_of(world: World, agent: Agent, day: date) -> tuple[int, int]:

@@ -6,7 +6,8 @@ no finer stamps: so the log and the truth agree exactly.
 
 queue_log knows no after-call work. As many centres do, the agent is paused with the reason ``wrapup`` right after the
 call (the line after COMPLETEAGENT, COMPLETECALLER or the transfer, same second) and unpaused when done. Pauses for
-other reasons (``lunch``, ``break``) look alike but are not after-call work.
+other reasons (``lunch``, ``break``, ``meeting``, ``training``, ``coaching``: what the plan says, as well as people keep
+to it) look alike but are not after-call work.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import simpy
 
 from kefu.simulator.chance import Stream
 from kefu.simulator.people import Agent, Customer, Customers, at_work, shift_of
+from kefu.simulator.rota import GATHERINGS, duties
 from kefu.simulator.world import DAY, QUIET_BEFORE_END, TEAM_OF_QUEUE, TEAMS, Team, World
 
 RING_LIMIT = 15
@@ -82,7 +84,19 @@ class _Line:
     queue: _Queue
     present: bool = False
     busy: bool = False
-    lunch_due: bool = False
+    due: list[tuple[str, int]] = field(default_factory=list)  # pauses to be taken as soon as the agent is free
+    free_since: int = 0
+    state: State | None = None
+
+
+@dataclass
+class State:
+    """What an agent was, by the telephone, from when to when (None: it lasts)."""
+
+    agent: Agent
+    state: str  # available, wrap, lunch, break, meeting, training, coaching
+    since: int
+    until: int | None = None
 
 
 @dataclass
@@ -116,7 +130,11 @@ class _Queue:
 
 
 class Telephony:
-    """Runs the telephone system over the whole period; afterwards ``calls`` and ``log`` hold what happened."""
+    """Runs the telephone system over the whole period; afterwards its lists hold what happened.
+
+    ``calls``, the lines of ``log``, the ``states`` of agents, and when they were free for calls (``idle``: agent, from,
+    to).
+    """
 
     def __init__(self, world: World, agents: list[Agent], customers: Customers) -> None:
         """Prepare queues and telephones."""
@@ -124,6 +142,8 @@ class Telephony:
         self.customers = customers
         self.calls: list[Call] = []
         self.log: list[tuple[int, str]] = []
+        self.states: list[State] = []
+        self.idle: list[tuple[Agent, int, int]] = []
         self._env = simpy.Environment(initial_time=world.begins)
         self._channels = 0
         self._queues = {team.queue: _Queue(team) for team in TEAMS}
@@ -292,21 +312,28 @@ class Telephony:
                 continue
             begin, end = shift_of(self.world, line.agent, day)
             stream = Stream(self.world.seed, "shift", line.agent.number, day)
-            begin += stream.whole(0, 240)
+            begin += stream.whole(0, 240) + (stream.whole(300, 2400) if stream.chance(0.08) else 0)
             if begin <= self._now:
                 continue
             yield self._env.timeout(begin - self._now)
-            line.present, line.lunch_due = True, False
+            line.present = True
             line.queue.present += 1
             self._member(line, "ADDMEMBER", callid="MANAGER")
             self._available(line)
-            yield self._env.timeout((end - begin) // 2 + stream.whole(-45, 45) * 60)
-            line.lunch_due = True
-            if not line.busy:
-                line.queue.free.remove(line)
-                line.busy = True
-                self._env.process(self._pause(line, "lunch", stream.whole(1500, 2400)))
+            for duty in duties(self.world, line.agent, day):
+                at = duty.begin + stream.whole(0, 300)
+                seconds = duty.end - duty.begin + stream.whole(-180, 540)
+                if at <= self._now:
+                    continue
+                yield self._env.timeout(at - self._now)
+                if duty.activity in GATHERINGS and self._is_alone(line):
+                    continue  # somebody has to take the calls
+                line.due.append((duty.activity, seconds))
+                if not line.busy:
+                    self._take(line)
+                    self._env.process(self._rest(line))
             yield self._env.timeout(max(end - self._now, 0))
+            line.due.clear()
             # Who is on the telephone finishes first; who is idle stays while callers wait, ten minutes at most.
             late = 0
             while line.present and (line.busy or (line.queue.waiting and line.queue.present == 1 and late < 600)):
@@ -315,21 +342,37 @@ class Telephony:
             if line.present:
                 line.present = False
                 line.queue.present -= 1
-                line.queue.free.remove(line)
+                self._take(line)
+                line.busy = False
                 self._member(line, "REMOVEMEMBER", callid="MANAGER")
 
+    def _is_alone(self, line: _Line) -> bool:
+        """Whether nobody else of the queue is at the telephones."""
+        others = [one for one in self._lines if one.queue is line.queue and one is not line and one.present]
+        return all(one.state is None or one.state.state not in ("available", "wrap") for one in others)
+
     def _available(self, line: _Line) -> None:
-        line.busy = False
+        if line.due:
+            self._env.process(self._rest(line))
+            return
+        line.busy, line.free_since = False, self._now
         line.queue.free.append(line)
         self._dispatch(line.queue)
 
-    def _pause(self, line: _Line, reason: str, seconds: int) -> Process:
-        """A pause that is not after-call work."""
-        if reason == "lunch":
-            line.lunch_due = False
-        self._member(line, "PAUSE", reason)
-        yield self._env.timeout(seconds)
-        self._member(line, "UNPAUSE", reason)
+    def _take(self, line: _Line) -> None:
+        """The agent is no longer free for calls."""
+        line.queue.free.remove(line)
+        line.busy = True
+        if self._now > line.free_since:
+            self.idle.append((line.agent, line.free_since, self._now))
+
+    def _rest(self, line: _Line) -> Process:
+        """The pauses that are due, none of them after-call work."""
+        while line.due:
+            reason, seconds = line.due.pop(0)
+            self._member(line, "PAUSE", reason)
+            yield self._env.timeout(seconds)
+            self._member(line, "UNPAUSE", reason)
         self._available(line)
 
     def _wrap_up(self, line: _Line, visit: Visit, stream: Stream, strain: float) -> None:
@@ -345,12 +388,9 @@ class Telephony:
         if wrap:
             yield self._env.timeout(wrap)
             self._member(line, "UNPAUSE", "wrapup")
-        if line.lunch_due:
-            yield from self._pause(line, "lunch", 1800)
-        elif wants_break:
-            yield from self._pause(line, "break", break_seconds)
-        else:
-            self._available(line)
+        if wants_break and not line.due:
+            line.due.append(("break", break_seconds))
+        self._available(line)
 
     def _dispatch(self, queue: _Queue) -> None:
         """Ring the agents idle longest for the callers who came first."""
@@ -358,8 +398,8 @@ class Telephony:
             if not queue.free:
                 return
             if waiting.ringing is None and waiting.line is None:
-                line = queue.free.popleft()
-                line.busy = True
+                line = queue.free[0]
+                self._take(line)
                 waiting.ringing = _Ringing(line, self._now, self._env.event())
                 self._env.process(self._ring(queue, waiting, waiting.ringing))
 
@@ -408,6 +448,13 @@ class Telephony:
 
     def _member(self, line: _Line, event: str, detail: str = "", callid: str = "NONE") -> None:
         self._write(self._now, callid, line.queue.team.queue, line.agent.name, event, detail)
+        if line.state is not None:
+            line.state.until = self._now
+            line.state = None
+        if event != "REMOVEMEMBER":
+            state = "available" if event != "PAUSE" else "wrap" if detail == "wrapup" else detail
+            line.state = State(line.agent, state, self._now)
+            self.states.append(line.state)
 
     def _about(self, waiting: _Waiting, agent: str, event: str, *details: object) -> None:
         self._write(self._now, waiting.call.call_id, waiting.visit.team.queue, agent, event, *details)

@@ -10,6 +10,11 @@ Written from the objects of the simulation, never from what the vendors' systems
 - ``ratings``: one request to rate a ticket, with every score it ever had.
 - ``invitations`` and ``responses``: the survey after calls. ``verdict`` says whether an answer counts (the last
   complete one within seven days) or why not: superseded, too_late, incomplete, preview, test, spam.
+- ``shifts``: every version of every planned spell; ``activity`` absence: leave, or sickness that was entered.
+- ``agent_states``: what an agent on the telephone was, from when to when (None: it lasts): available, wrap and the
+  pauses at the telephone; on_contact is work on cases at the desktop, beside being available. Who is in none is not
+  there.
+- ``evaluations``: one review of quality with its items; ``call_id`` or ``ticket_id`` say of what, where that is known.
 - ``teams``: what each system calls a team.
 
 Calls and tickets say whose they are (``customer``) and what they are about (``matter``): a call made again, a ticket
@@ -21,18 +26,24 @@ Instants are UTC (``2026-03-01T15:57:42Z``), durations whole seconds.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from kefu.simulator.files import read_lines, write_lines
 from kefu.simulator.people import Agent
+from kefu.simulator.quality import Evaluation
+from kefu.simulator.rota import Planned
 from kefu.simulator.surveys import Survey
-from kefu.simulator.telephony import Call, Visit
+from kefu.simulator.telephony import Call, State, Visit
 from kefu.simulator.tickets import Actor, Ticket
+from kefu.simulator.workforce import CaseWork
 from kefu.simulator.world import TEAMS, Team, iso
 from kefu.simulator.zendesk import group_id, schedule_id, user_id
 
-NAMES = ("calls", "tickets", "ratings", "invitations", "responses", "teams")
+NAMES = (
+    "calls", "tickets", "ratings", "invitations", "responses", "shifts", "agent_states", "evaluations", "teams",
+)  # fmt: skip
 
 
 def read(directory: Path | str) -> dict[str, list[dict[str, Any]]]:
@@ -40,8 +51,22 @@ def read(directory: Path | str) -> dict[str, list[dict[str, Any]]]:
     return {name: list(read_lines(Path(directory) / "truth" / f"{name}.jsonl")) for name in NAMES}
 
 
-def write(calls: list[Call], tickets: list[Ticket], survey: Survey, directory: Path) -> dict[str, int]:
+@dataclass(frozen=True)
+class Everything:
+    """The objects of a simulation that the truth is told from."""
+
+    calls: list[Call]
+    tickets: list[Ticket]
+    survey: Survey
+    plan: list[Planned]
+    states: list[State]
+    cases: list[CaseWork]
+    evaluations: list[Evaluation]
+
+
+def write(known: Everything, directory: Path) -> dict[str, int]:
     """Write the truth; returns rows by file."""
+    calls, tickets, survey = known.calls, known.tickets, known.survey
     matters = _matters(calls, tickets)
     rows: dict[str, Iterator[dict[str, Any]]] = {
         "calls": (_call(call) | {"matter": matters[call.call_id]} for call in calls),
@@ -49,6 +74,9 @@ def write(calls: list[Call], tickets: list[Ticket], survey: Survey, directory: P
         "ratings": _ratings(tickets),
         "invitations": _invitations(survey),
         "responses": _responses(survey),
+        "shifts": map(_planned, known.plan),
+        "agent_states": _states(known.states, known.cases),
+        "evaluations": map(_evaluation, known.evaluations),
         "teams": (_team(team) for team in TEAMS),
     }
     return {name: write_lines(directory / f"{name}.jsonl", rows[name]) for name in NAMES}
@@ -266,3 +294,65 @@ def _responses(survey: Survey) -> Iterator[dict[str, Any]]:
             "comment": response.comment,
             "verdict": response.verdict,
         }
+
+
+def _planned(one: Planned) -> dict[str, Any]:
+    return {
+        "shift_id": one.shift_id,
+        "published_at": iso(one.published_at),
+        "agent": one.agent.name,
+        "team": one.agent.team.id,
+        "activity": "absence" if one.activity in ("leave", "sick") else one.activity,
+        "started_at": iso(one.begin),
+        "ended_at": iso(one.end),
+        "is_paid": one.is_paid,
+        "is_cancelled": one.is_cancelled,
+    }
+
+
+def _states(states: list[State], cases: list[CaseWork]) -> Iterator[dict[str, Any]]:
+    for state in states:
+        if state.until != state.since:
+            yield _spell(state.agent, state.state, state.since, state.until)
+    for one in cases:
+        yield _spell(one.agent, "on_contact", one.begin, one.end)
+
+
+def _spell(agent: Agent, state: str, since: int, until: int | None) -> dict[str, Any]:
+    return {
+        "agent": agent.name,
+        "team": agent.team.id,
+        "state": state,
+        "started_at": iso(since),
+        "ended_at": iso(until) if until is not None else None,
+    }
+
+
+def _evaluation(one: Evaluation) -> dict[str, Any]:
+    return {
+        "evaluation_id": one.id,
+        "call_id": one.call.call_id if one.call else None,
+        "ticket_id": one.ticket.id if one.ticket else None,
+        "channel": one.channel,
+        "team": one.team.id,
+        "agent": one.agent.name,
+        "kind": one.kind,
+        "selection": one.selection,
+        "reviewer": one.reviewer,
+        "contact_at": iso(one.contact_at),
+        "evaluated_at": iso(one.evaluated_at),
+        "is_calibration": one.is_calibration,
+        "replaces": one.replaces,
+        "items": [
+            {
+                "item": item.name,
+                "weight": item.weight,
+                "points": item.points,
+                "most": item.most,
+                "passed": item.passed,
+                "applies": item.applies,
+                "critical_for": item.critical_for,
+            }
+            for item in one.items
+        ],
+    }

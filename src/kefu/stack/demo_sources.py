@@ -1,4 +1,5 @@
-"""The demo's source systems: an invented service centre, simulated once, served by emulators of the vendors.
+"""The demo's source systems: an invented service centre, simulated once, served by emulators of the vendors, with the
+exports of its workforce and quality management beside them.
 
 All of it is under KEFU_HOME/demo: the world, the ``kefu.toml`` that points at it, the ``.env`` with the tokens.
 """
@@ -24,6 +25,7 @@ SEED = 20261
 DAYS = 92
 SCHEDULE = "7 * * * *"  # hourly: the invented centre stands still
 EMAIL = "analytics@kefu.example"
+EXPORTS = {"workforce": ("plan", "activity"), "quality": ("evaluations", "items")}
 TOKENS = {"SOURCES__ZENDESK__API_TOKEN": "zendesk_token", "SOURCES__QUALTRICS__API_TOKEN": "qualtrics_token"}
 
 
@@ -107,9 +109,23 @@ def _toml(world: dict[str, Any], address: str, home: Path) -> str:
         f"""[[teams]]
 id = "{team["id"]}"
 name = {{ en = "{team["en"]}", zh = "{team["zh"]}" }}
-members = {{ zendesk = ["{team["group"]}"], asterisk = ["{team["queue"]}"], qualtrics = ["{team["group"]}"] }}
+[teams.members]
+asterisk = ["{team["queue"]}"]
+zendesk = ["{team["group"]}"]
+qualtrics = ["{team["group"]}"]
+workforce = ["{team["group"]}"]
+quality = ["{team["group"]}"]
 """
         for team in world["teams"]
+    )
+    exports = "\n".join(
+        f"""[sources.{name}]
+kind = "files"
+mapping = {json.dumps([f"world/{name}/{mapping}.yml" for mapping in mappings])}
+schedule = "{SCHEDULE}"
+"""
+        for name, mappings in EXPORTS.items()
+        if (home / "world" / name).is_dir()  # a world made by an earlier version has none
     )
     first_day = datetime.fromisoformat(world["start"]).replace(tzinfo=ZoneInfo(world["zone"])).astimezone(UTC).date()
     return f"""# Written by `kefu demo`, again each time: an invented service centre. The tokens are in .env beside it.
@@ -135,6 +151,7 @@ schedule = "{SCHEDULE}"
 path = {json.dumps(str(home / "world" / "asterisk" / "queue_log*"))}
 schedule = "{SCHEDULE}"
 
+{exports}
 [sources.qualtrics]
 base_url = "{address}/qualtrics"
 surveys = ["{world["survey_id"]}"]

@@ -270,7 +270,7 @@ def _configure(data: Path, port: int, binaries: Binaries) -> None:
         "unix_socket_directories": "''",  # a path under KEFU_HOME may be longer than a socket's may be
         "max_connections": 200,
         "shared_buffers": f"{min(512, max(128, megabytes // 8))}MB",
-        "work_mem": "32MB",
+        "work_mem": f"{min(128, max(32, megabytes // 128))}MB",  # a wide sum of a day and team is a kilobyte
         "maintenance_work_mem": "128MB",
         "max_wal_size": "4GB",
         "wal_level": "minimal",

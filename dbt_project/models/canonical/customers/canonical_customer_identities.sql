@@ -2,6 +2,7 @@
 -- depends_on: {{ ref('canonical_tickets') }}
 -- depends_on: {{ ref('canonical_survey_invitations') }}
 -- depends_on: {{ ref('canonical_survey_responses') }}
+-- depends_on: {{ ref('canonical_feedback_items') }}
 {{ config(post_hook=["{{ kf_announce_shown_identities() }}"]) }}
 -- E20: who an identity tells, and from when to when. Everything hangs on the strongest identity shown with it: customer
 -- number, else e-mail, else phone, else the account itself. E-mails are settled first, then phones, then accounts:

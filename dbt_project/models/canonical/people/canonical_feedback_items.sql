@@ -16,7 +16,7 @@ select
     stacked.feedback_id,
     stacked.source,
     stacked.channel,
-    stacked.customer_id,
+    stacked.identity_id,
     stacked.ticket_id,
     stacked.interaction_id,
     stacked.agent_id,

@@ -448,12 +448,13 @@ slots as (
 
 ),
 
+-- a wrap-up may be told of twice, as a state and as the work after a call: one timer
 stuck as (
 
     select
         agent_day_id,
         {{ kf_idiv(kf_epoch('started_at'), 900) }} as slot,
-        count(*) as stuck_timers
+        count(distinct started_at) as stuck_timers
 
     from spell_days
 

@@ -1,5 +1,6 @@
--- Whose work it was is who the agent was when the contact took place. A rescored evaluation gives way to the one that
--- replaces it; one that only compares evaluators (a calibration) counts nowhere.
+-- Whose work it was is who the agent was when the contact took place; where no roster says, the team whose contact the
+-- agent took, which after an overflow or a transfer is not the first one. A rescored evaluation gives way to the one
+-- that replaces it; one that only compares evaluators (a calibration) counts nowhere.
 with
 
 build as (
@@ -50,6 +51,25 @@ scored as (
 
 ),
 
+-- where the agent took the contact
+served as (
+
+    select
+        evaluations.evaluation_id,
+        min(segments.team_id) as team_id
+
+    from evaluations
+    inner join {{ ref('canonical_interaction_segments') }} as segments
+        on
+            evaluations.interaction_id = segments.interaction_id
+            and evaluations.agent_id = segments.agent_id
+
+    where segments.segment_type = 'talk' and segments.team_id <> 'none'
+
+    group by evaluations.evaluation_id
+
+),
+
 linked as (
 
     select
@@ -70,8 +90,9 @@ select
     linked.interaction_id,
     linked.ticket_id,
     linked.agent_id,
-    coalesce(nullif(linked.team_id, 'none'), nullif(versions.team_id, 'none'), linked.contact_team_id, 'none')
-        as team_id,
+    coalesce(
+        nullif(linked.team_id, 'none'), nullif(versions.team_id, 'none'), served.team_id, linked.contact_team_id, 'none'
+    ) as team_id,
     coalesce(linked.contact_channel, linked.channel) as channel,
     linked.evaluator_id,
     linked.form_id,
@@ -98,6 +119,7 @@ select
 from linked
 cross join build
 left join scored on linked.evaluation_id = scored.evaluation_id
+left join served on linked.evaluation_id = served.evaluation_id
 left join replaced on linked.evaluation_id = replaced.rescored_of_id
 left join {{ ref('canonical_agent_versions') }} as versions
     on

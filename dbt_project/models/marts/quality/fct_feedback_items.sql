@@ -18,7 +18,7 @@ select
     items.feedback_id,
     items.source,
     items.channel,
-    items.customer_id,
+    {{ kf_customer('people', 'items.identity_id') }} as customer_id,
     items.ticket_id,
     items.interaction_id,
     items.agent_id,
@@ -30,5 +30,6 @@ select
 
 from items
 cross join build
+{{ kf_customer_join('people', 'items.identity_id', 'items.occurred_at') }}
 
 where items.occurred_at <= build.as_of_at

@@ -68,8 +68,6 @@ judged as (
         reached.connected_at,
         {{ kf_seconds_between('requests.requested_at', 'reached.connected_at') }} as wait_seconds,
         reached.reached_at_attempt <= build.callback_attempts as is_reached_in_attempts,
-        requests.service_date,
-        requests.service_hour,
         team_schedules.schedule_id,
         build.as_of_at
 
@@ -95,9 +93,10 @@ select
         as wait_business_seconds,
     coalesce(judged.connected_at <= judged.promised_at and judged.is_reached_in_attempts, false) as is_kept,
     coalesce(judged.connected_at <= judged.promised_at, false) or judged.promised_at <= judged.as_of_at as is_decided,
-    judged.service_date,
-    judged.service_hour
+    {{ kf_local_date('judged.requested_at') }} as service_date,
+    {{ kf_hour(kf_local_from_utc('judged.requested_at', 'build.reporting_zone')) }} as service_hour
 
 from judged
+cross join build
 {{ kf_business_join('day_of_request', 'judged.schedule_id', 'judged.requested_at') }}
 {{ kf_business_join('day_of_call', 'judged.schedule_id', 'judged.connected_at') }}

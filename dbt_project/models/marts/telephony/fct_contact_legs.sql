@@ -1,4 +1,5 @@
 -- One row per agent leg: what one agent did for one contact. Legs still running, or cut off in the log, have no talk.
+-- What somebody forgot to end (E24) counts up to the parameter of its kind.
 with
 
 build as (
@@ -21,6 +22,42 @@ segments as (
 
 ),
 
+capped as (
+
+    select
+        segments.*,
+        case segments.segment_type
+            when 'wrap' then build.stuck_wrap_seconds
+            when 'hold' then build.stuck_hold_seconds
+            else build.stuck_state_seconds
+        end as longest_seconds
+
+    from segments
+    cross join build
+
+    where segments.leg_number is not null
+
+),
+
+counted as (
+
+    select
+        capped.*,
+        coalesce(capped.duration_seconds > capped.longest_seconds, false) as is_cut,
+        case
+            when capped.duration_seconds > capped.longest_seconds then capped.longest_seconds
+            else capped.duration_seconds
+        end as counted_seconds,
+        case
+            when capped.duration_seconds > capped.longest_seconds
+                then {{ kf_add_seconds('capped.started_at', 'capped.longest_seconds') }}
+            else capped.ended_at
+        end as counted_to_at
+
+    from capped
+
+),
+
 legs as (
 
     select
@@ -32,15 +69,14 @@ legs as (
         min(outcome) filter (where segment_type = 'talk') as outcome,
         min(ended_by) filter (where segment_type = 'talk') as ended_by,
         bool_or(segment_type = 'hold' and outcome = 'abandoned') as was_abandoned_on_hold,
+        bool_or(is_cut) as is_stuck,
         min(started_at) filter (where segment_type = 'talk') as started_at,
-        max(ended_at) as ended_at,
-        cast(sum(duration_seconds) filter (where segment_type = 'talk') as bigint) as talk_seconds,
-        cast(sum(duration_seconds) filter (where segment_type = 'hold') as bigint) as hold_seconds,
-        cast(sum(duration_seconds) filter (where segment_type = 'wrap') as bigint) as wrap_seconds
+        max(counted_to_at) as ended_at,
+        cast(sum(counted_seconds) filter (where segment_type = 'talk') as bigint) as talk_seconds,
+        cast(sum(counted_seconds) filter (where segment_type = 'hold') as bigint) as hold_seconds,
+        cast(sum(counted_seconds) filter (where segment_type = 'wrap') as bigint) as wrap_seconds
 
-    from segments
-
-    where leg_number is not null
+    from counted
 
     group by interaction_id, leg_number
 
@@ -60,6 +96,7 @@ select
     legs.ended_by,
     legs.outcome = 'transferred' or legs.ended_by is not null as has_end_record,
     legs.was_abandoned_on_hold,
+    legs.is_stuck,
     legs.talk_seconds,
     legs.hold_seconds,
     legs.wrap_seconds,

@@ -3,7 +3,7 @@ select
     source || '-' || feedback_id as feedback_id,
     source,
     {{ canonical_channel("coalesce(channel, 'other')") }} as channel,
-    {{ kf_pseudonym('customer') }} as customer_id,
+    {{ kf_identity('account', 'customer', 'coalesce(system, source)') }} as identity_id,
     coalesce(system, source) || '-' || ticket_id as ticket_id,
     coalesce(system, source) || '-' || call_id as interaction_id,
     coalesce(system, source) || '-' || agent as agent_id,

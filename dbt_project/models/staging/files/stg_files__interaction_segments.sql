@@ -51,6 +51,17 @@ timed as (
 
 ),
 
+-- how long holds were is told, not when: they are laid behind the talk
+placed as (
+
+    select
+        timed.*,
+        coalesce(answered_at, {{ kf_add_seconds('queued_at', 'coalesce(waited_seconds, 0)') }}) as talk_started_at
+
+    from timed
+
+),
+
 segments as (
 
     select
@@ -70,7 +81,7 @@ segments as (
         started_at,
         coalesce(ivr_seconds, {{ kf_seconds_between('started_at', 'ended_at') }}) as duration_seconds,
         cast(null as {{ kf_text() }}) as ended_by
-    from timed
+    from placed
     where ivr_seconds is not null or outcome in ('ivr_abandoned', 'self_served')
 
     union all
@@ -92,7 +103,7 @@ segments as (
         queued_at as started_at,
         waited_seconds as duration_seconds,
         cast(null as {{ kf_text() }}) as ended_by
-    from timed
+    from placed
     where outcome not in ('ivr_abandoned', 'self_served', 'failed')
 
     union all
@@ -107,10 +118,10 @@ segments as (
         queue_id,
         source_team_id,
         agent_id,
-        coalesce(answered_at, {{ kf_add_seconds('queued_at', 'coalesce(waited_seconds, 0)') }}) as started_at,
+        talk_started_at as started_at,
         talked_seconds as duration_seconds,
         case when coalesce(transfers, 0) = 0 then ended_by end as ended_by
-    from timed
+    from placed
     where outcome = 'answered'
 
     union all
@@ -125,10 +136,10 @@ segments as (
         queue_id,
         source_team_id,
         agent_id,
-        coalesce(answered_at, {{ kf_add_seconds('queued_at', 'coalesce(waited_seconds, 0)') }}) as started_at,
+        {{ kf_add_seconds('talk_started_at', 'coalesce(talked_seconds, 0)') }} as started_at,
         hold_seconds as duration_seconds,
         cast(null as {{ kf_text() }}) as ended_by
-    from timed
+    from placed
     where outcome = 'answered' and (hold_seconds is not null or ended_on_hold)
 
     union all
@@ -143,10 +154,13 @@ segments as (
         queue_id,
         source_team_id,
         agent_id,
-        coalesce(ended_at, queued_at) as started_at,
+        coalesce(
+            ended_at,
+            {{ kf_add_seconds('talk_started_at', 'coalesce(talked_seconds, 0) + coalesce(hold_seconds, 0)') }}
+        ) as started_at,
         wrap_seconds as duration_seconds,
         cast(null as {{ kf_text() }}) as ended_by
-    from timed
+    from placed
     where outcome = 'answered' and wrap_seconds is not null
 
 )
