@@ -188,7 +188,8 @@ SUITES = {
         "'talk', 'hold', 'wrap', 'handle'", "source", "channel", "queue_id", "team_id"
     ),
     "kpis.kpi_ticket_durations_daily": durations(
-        "'first_reply', 'first_resolution', 'full_resolution', 'chat_first_reply'", "source", "channel", "team_id", "priority"
+        "'first_reply', 'first_resolution', 'full_resolution', 'chat_first_reply'",
+        "source", "channel", "team_id", "priority",
     ),
     "kpis.kpi_queue_visits_daily": [
         key("A day of a queue is booked once", "service_date", "source", "channel", "queue_id", "team_id"),
@@ -497,7 +498,7 @@ SUITES = {
             "No time is shorter than nothing",
             "handling_seconds", "staffed_seconds", "adherent_seconds", "scheduled_seconds", "conforming_seconds",
             "scheduled_on_queue_seconds", "away_seconds", "planned_away_seconds", "unplanned_away_seconds",
-            "paid_seconds", "stuck_timers",
+            "paid_seconds", "stuck_timers", "handled_legs",
         ),
         rows(
             "Time away is planned or not",
@@ -514,6 +515,12 @@ SUITES = {
             "contact_seconds >= on_contact_seconds",
             "contact_seconds", "on_contact_seconds",
         ),
+        rows(
+            "Whoever is staffed is productive",
+            "productive_seconds >= staffed_seconds and productivity_days >= occupancy_days",
+            "productive_seconds", "staffed_seconds", "productivity_days", "occupancy_days",
+        ),
+        squares("Legs by agents' days", "handled_legs", "productivity_squares", "productivity_days"),
         squares("Handling by agents' days", "handling_seconds", "occupancy_squares", "occupancy_days"),
         squares("Adherence by agents' days", "adherent_seconds", "adherence_squares", "adherence_days"),
         squares("Paid time by agents' days", "paid_seconds", "shrinkage_base_squares", "shrinkage_days"),

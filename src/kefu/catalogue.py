@@ -20,7 +20,7 @@ from kefu import golden
 from kefu.edge_rules import RULES
 from kefu.errors import KefuError
 
-Unit = Literal["percent", "seconds", "days", "count", "points", "score", "ratio", "index"]
+Unit = Literal["percent", "seconds", "days", "count", "points", "score", "ratio", "index", "per_hour"]
 Interval = Literal["share", "mean", "nps", "ratio", "percentile", "patience", "none"]
 LANGUAGES = ("en", "zh")
 
@@ -68,6 +68,7 @@ UNIT_NAMES = {
     "score": {"en": "score, 0 to 1", "zh": "得分，0 至 1"},
     "ratio": {"en": "a ticket or issue", "zh": "每工单或每问题"},
     "index": {"en": "ratio, 1 is as planned", "zh": "比值，1 为与计划一致"},
+    "per_hour": {"en": "an hour", "zh": "每小时"},
 }
 DIRECTION_NAMES = {
     "up": {"en": "higher is better", "zh": "越高越好"},
@@ -345,6 +346,8 @@ def _kpi(
             low, high = (
                 f"kpis.ratio_{end}({numerator}, {denominator}, {moments}, {n}, {most})" for end in ("low", "high")
             )
+            if meta["unit"] == "per_hour":  # of seconds
+                value, low, high = (f"3600 * {one}" for one in (value, low, high))
         else:
             value = f"100 * {value}"
             sides_of = (

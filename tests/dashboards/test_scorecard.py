@@ -24,8 +24,8 @@ AS_OF = datetime(2026, 11, 25, 2, 0)  # Wednesday 10:00 in Shanghai, naive UTC
 TABLES = (
     "kpi_telephony_hourly", "kpi_contact_durations_daily", "kpi_leg_durations_daily", "kpi_queue_visits_daily",
     "kpi_callbacks_daily", "kpi_concurrency_daily", "kpi_tickets_daily", "kpi_ticket_durations_daily",
-    "kpi_backlog_daily", "kpi_backlog_ages_daily", "kpi_sla_daily", "kpi_issues_daily", "kpi_satisfaction_daily", "kpi_quality_daily",
-    "kpi_workforce_daily",
+    "kpi_backlog_daily", "kpi_backlog_ages_daily", "kpi_sla_daily", "kpi_issues_daily", "kpi_satisfaction_daily",
+    "kpi_quality_daily", "kpi_workforce_daily",
 )  # fmt: skip
 DIRECTOR = ("service_level", "abandon_rate", "csat", "nps", "first_reply_time", "backlog")
 TEAMS = {
@@ -79,7 +79,8 @@ def parts(
     }  # fmt: skip
     timed = {  # how many, and the seconds of each
         ("first_replies_business", "first_reply_business"): 4_000, ("next_replies", "next_reply"): 8_000,
-        ("chat_first_replies", "chat_first_reply"): 90, ("chat_first_replies_business", "chat_first_reply_business"): 60,
+        ("chat_first_replies", "chat_first_reply"): 90,
+        ("chat_first_replies_business", "chat_first_reply_business"): 60,
         ("next_replies_business", "next_reply_business"): 3_000, ("reply_turns", "reply"): 9_000,
         ("requester_waits", "requester_wait"): 50_000, ("requester_waits_business", "requester_wait_business"): 20_000,
         ("agent_waits", "agent_wait"): 30_000, ("agent_waits_business", "agent_wait_business"): 10_000,

@@ -170,6 +170,8 @@ BY_HAND: dict[str, tuple[float, int | None]] = {
     # Eve 1800 of wrap-up and 3840 + 1800 idle; Fay 600 and 1200; Ann, whom the log never signs out, 30 of wrap-up, 100
     # and 30 of talk within twelve hours that are cut there, 10 of wrap-up after midnight
     "occupancy": (2570, 52_480),
+    # Ann, c5 and c6: before c1 and c7 she was not signed in; nobody is trained
+    "contacts_per_productive_hour": (2, 52_480),
     # Eve all of 7200, four minutes being none; Fay 1800 of 2400 + 1200
     "adherence": (9000, 10_800),
     # Eve 3840 + 1800 + 1800 for 5400; Fay 1800 for 2400
@@ -183,7 +185,9 @@ BY_HAND: dict[str, tuple[float, int | None]] = {
 DRAWN = {"qa_score": 3, "auto_qa_score": 2} | dict.fromkeys(
     ("adherence", "conformance", "shrinkage", "planned_shrinkage", "unplanned_shrinkage"), 2
 )
-DRAWN["occupancy"] = 4
+DRAWN["occupancy"] = DRAWN["contacts_per_productive_hour"] = 4
+# What a KPI says of numerator / denominator
+TIMES = {"nps": 100, "contacts_per_productive_hour": 3600}
 
 # value, n and the ends of the interval where there are enough for one: of n in order the k-th, in bands of three digits
 DURATIONS: dict[str, tuple[float | None, int | None, float | None, float | None]] = {
@@ -326,10 +330,11 @@ def test_a_kpi_is_what_paper_says(told: Told, name: str) -> None:
     elif denominator == 0:
         assert row["value"] is row["low"] is row["high"] is None
     else:
-        value = numerator / denominator
-        assert row["value"] == (100 * numerator / denominator if name == "nps" else value)
+        assert row["value"] == TIMES.get(name, 1) * numerator / denominator
         assert row["n"] == DRAWN.get(name, denominator)
-        if name in ("concurrency", "backlog_days_of_work") or denominator == 1:  # everything there was; no mean of one has an interval
+        if (
+            name in ("concurrency", "backlog_days_of_work") or denominator == 1
+        ):  # everything there was; no mean of one has an interval
             assert row["low"] is None or (row["low"], row["high"]) != (row["value"], row["value"])
         else:
             assert row["low"] < row["value"] < row["high"]

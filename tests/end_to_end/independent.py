@@ -35,7 +35,7 @@ class Facts:
     created, replied, solved, resolved, turns: source channel team priority (None: not recorded or unknown);
         created also unreplied; the others seconds, business [s]; solved also reopened, one_touch, reassignments,
         reopens, group_hops, repliers; resolved requester_wait, agent_wait [s], each also _business; turns first
-    piles: source channel team priority open ages (of each in days) recent (solved of late) days (that covers), one row a
+    piles: source channel team priority open ages (of each in days) recent (solved of late) days (of that); one row a
         day and combination (end of day)
     answers: source channel team survey segment metric (csat, nps, ces) box score group; one row a team that has a
         share of the answer, with its weight
@@ -199,6 +199,14 @@ def _time(part: str, whole: str, most: float = 1.0) -> Formula:
     return lambda frame: ratio(frame[part], frame[whole], most)
 
 
+def _an_hour(part: pd.Series, seconds: pd.Series) -> Answer:
+    """A ratio to seconds, told for an hour of them."""
+    one = ratio(part, seconds, math.inf)
+    value = None if one.value is None else 3600 * int(part.sum()) / int(seconds.sum())
+    low, high = (None if end is None else 3600 * end for end in (one.low, one.high))
+    return Answer(value, one.numerator, one.n, low, high)
+
+
 def _short(frame: Group) -> pd.Series:
     return frame.abandoned & (frame.wait < frame.short)
 
@@ -338,6 +346,7 @@ KPIS: dict[str, tuple[str, Formula]] = {
     "shrinkage": ("agent_days", _time("away", "paid")),
     "planned_shrinkage": ("agent_days", _time("planned_away", "paid")),
     "unplanned_shrinkage": ("agent_days", _time("unplanned_away", "paid")),
+    "contacts_per_productive_hour": ("agent_days", lambda f: _an_hour(f.handled, f.productive)),
     "recovery_rate": ("ratings", lambda f: credited_share(f.recovered, f)),
 }
 

@@ -1886,5 +1886,22 @@
         "numerator_sql": "sum(unplanned_away_seconds)",
         "denominator_sql": "sum(paid_seconds)",
         "n_sql": "sum(unplanned_days)"
+    },
+    {
+        "id": "contacts_per_productive_hour",
+        "table": "kpi_workforce_daily",
+        "unit": "per_hour",
+        "direction": "band",
+        "target": none,
+        "minimum_n": 5,
+        "interval": "ratio",
+        "name_en": "Contacts per productive hour",
+        "name_zh": "每小时处理量",
+        "value_sql": "3600 * cast(sum(handled_legs) as double precision) / nullif(sum(productive_seconds), 0)",
+        "low_sql": "3600 * kpis.ratio_low(sum(handled_legs), sum(productive_seconds), sum(productivity_squares), sum(productivity_products), sum(productivity_base_squares), sum(productivity_days), 'Infinity')",
+        "high_sql": "3600 * kpis.ratio_high(sum(handled_legs), sum(productive_seconds), sum(productivity_squares), sum(productivity_products), sum(productivity_base_squares), sum(productivity_days), 'Infinity')",
+        "numerator_sql": "sum(handled_legs)",
+        "denominator_sql": "sum(productive_seconds)",
+        "n_sql": "sum(productivity_days)"
     }
 ]) }}{% endmacro %}

@@ -16,6 +16,7 @@ language sql immutable parallel safe as $$
         when 'score' then to_char(value, 'FM990.000')
         when 'ratio' then to_char(value, 'FM999,990.00')
         when 'index' then to_char(value, 'FM999,990.00')
+        when 'per_hour' then to_char(value, 'FM999,990.00')
         when 'count' then to_char(value, 'FM999,999,999,990')
     end
 $$;

@@ -32,6 +32,7 @@ _FORMATS = {
     "score": ".3f",
     "ratio": ".2f",
     "index": ".2f",
+    "per_hour": ".2f",
 }
 
 
