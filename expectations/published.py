@@ -441,6 +441,11 @@ SUITES = {
             "ces_responses", "ces_very_easy", "ces_easy", "ces_neutral", "ces_hard", "ces_score",
         ),
         rows(
+            "Whoever confirms that it was solved has answered",
+            "fcr_confirmed between 0 and fcr_responses",
+            "fcr_confirmed", "fcr_responses",
+        ),
+        rows(
             "Ratings made good were bad",
             "recovered_ratings <= bad_ratings",
             "recovered_ratings", "bad_ratings",

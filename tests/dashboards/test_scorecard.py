@@ -100,6 +100,7 @@ def parts(
         "csat_score_squares": positive + 0.0625 * (answers - positive),
         "csat_best": positive, "csat_negative": answers - positive, "bad_ratings": answers - positive,
         "recovered_ratings": (answers - positive) // 3,
+        "fcr_responses": answers, "fcr_confirmed": positive,
         "nps_responses": answers, "nps_promoters": answers // 2, "nps_detractors": answers // 5,
         "ces_responses": answers, "ces_very_easy": answers // 2, "ces_hard": answers - answers // 2,
         "invitations_eligible": 7 * answers, "invitations_sent": 6 * answers,

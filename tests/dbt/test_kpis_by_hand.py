@@ -147,6 +147,8 @@ BY_HAND: dict[str, tuple[float, int | None]] = {
     "dissatisfied_rate": (3, 8),
     # 5 and 7 of 3, 4, 5, 7
     "customer_effort": (2, 4),
+    # e3 and e5 of e3, e4, e5; three is neither yes nor no
+    "first_contact_resolution_confirmed": (2, 3),
     # promoter: link 9; passive: 2 8; detractors: 3 6, again 0
     "nps": (-1, 4),
     # ratings 1, 2, 8 of 1, 2, 3, 8, 10; surveys 1 to 4 of 1, 2, 3, 4, 5, 7

@@ -37,7 +37,7 @@ class Facts:
         reopens, group_hops, repliers; resolved requester_wait, agent_wait [s], each also _business; turns first
     piles: source channel team priority open ages (of each in days) recent (solved of late) days (of that); one row a
         day and combination (end of day)
-    answers: source channel team survey segment metric (csat, nps, ces) box score group; one row a team that has a
+    answers: source channel team survey segment metric (csat, nps, ces, fcr) box score group; one row a team that has a
         share of the answer, with its weight
     ratings: source channel team survey segment recovered weight; bad ones only, those that do not count too
     invitations: source channel team survey segment sent delivered answered
@@ -329,6 +329,10 @@ KPIS: dict[str, tuple[str, Formula]] = {
     "csat_mean": ("answers", lambda f: credited_mean(f[f.metric == "csat"])),
     "dissatisfied_rate": ("answers", lambda f: credited_share(f.box == "bottom", f[f.metric == "csat"])),
     "nps": ("answers", lambda f: nps(f[f.metric == "nps"])),
+    "first_contact_resolution_confirmed": (
+        "answers",
+        lambda f: credited_share(f.box == "top", f[f.metric == "fcr"]),
+    ),
     "customer_effort": ("answers", lambda f: credited_share(f.group == "easy", f[f.metric == "ces"])),
     "response_rate": ("invitations", lambda f: share(f.answered, f.delivered)),
     "invite_rate": ("invitations", lambda f: share(f.sent, f.sent.notna())),

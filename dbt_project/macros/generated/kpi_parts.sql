@@ -1650,6 +1650,23 @@
         "n_sql": "sum(bad_ratings)"
     },
     {
+        "id": "first_contact_resolution_confirmed",
+        "table": "kpi_satisfaction_daily",
+        "unit": "percent",
+        "direction": "up",
+        "target": none,
+        "minimum_n": 30,
+        "interval": "share",
+        "name_en": "First contact resolution, confirmed by customers",
+        "name_zh": "客户确认一次解决率",
+        "value_sql": "cast(sum(fcr_confirmed) as double precision) / nullif(sum(fcr_responses), 0)",
+        "low_sql": "kpis.wilson_low(sum(fcr_confirmed), sum(fcr_responses))",
+        "high_sql": "kpis.wilson_high(sum(fcr_confirmed), sum(fcr_responses))",
+        "numerator_sql": "sum(fcr_confirmed)",
+        "denominator_sql": "sum(fcr_responses)",
+        "n_sql": "sum(fcr_responses)"
+    },
+    {
         "id": "qa_score",
         "table": "kpi_quality_daily",
         "unit": "percent",
