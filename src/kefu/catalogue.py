@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -21,7 +21,7 @@ from kefu.edge_rules import RULES
 from kefu.errors import KefuError
 
 Unit = Literal["percent", "seconds", "days", "count", "points", "score", "ratio", "index", "per_hour"]
-Interval = Literal["share", "mean", "nps", "ratio", "percentile", "patience", "none"]
+Interval = Literal["share", "mean", "nps", "ratio", "percentile", "patience", "weighted", "none"]
 LANGUAGES = ("en", "zh")
 
 # The columns of the kpi tables behind the dimensions people name.
@@ -56,6 +56,10 @@ INTERVAL_NOTES = {
         "1,000 s, from there on within 0.5 %; MetricFlow cannot form it",
         "zh": "Kaplan-Meier 中位数的 95% 区间（Greenwood，log-log）；等待按区段计数："
         "1000 秒以内精确，以上误差不超过 0.5%；MetricFlow 无法计算",
+    },
+    "weighted": {
+        "en": "95 % Wilson interval over the effective number of answers (Kish); MetricFlow cannot form it",
+        "zh": "按有效样本量（Kish）计算的 95% Wilson 区间；MetricFlow 无法计算",
     },
     "none": {"en": "full count, no interval", "zh": "全量计数，无区间"},
 }
@@ -314,18 +318,11 @@ def _kpi(
     if interval == "none" and metric.get("type") == "ratio":  # of sums over everything there was
         numerator, denominator = total(metric["numerator"]), total(metric["denominator"])
         n, value = denominator, f"cast({numerator} as double precision) / nullif({denominator}, 0)"
-    elif interval == "none" and "percentile" in metric:  # of a stock: all there was at the end of the last day
-        n = f"kpis.sum_at_last({meta['n']}, service_date)"
-        ordered = f"kpis.counted_at(service_date, {metric['expr']}, {meta['n']})"
-        numerator = f"kpis.percentile_at_last({metric['percentile']}) within group (order by {ordered})"
-        denominator, value = "null", f"cast({numerator} as double precision)"
     elif interval == "none":
-        if "non_additive_dimension" in metric:
-            numerator = f"kpis.sum_at_last({metric['expr']}, service_date)"
-        else:  # or the highest of all
-            numerator = f"{metric['agg']}({metric['expr']})"
-        n = total(meta["n"]) if "n" in meta else numerator
+        numerator, n = _of_everything(metric, meta, total)
         denominator, value = "null", f"cast({numerator} as double precision)"
+    elif interval == "weighted":
+        numerator, denominator, n, value, low, high = _weighted(meta)
     elif interval in ("percentile", "patience"):
         table, numerator, denominator = model["config"]["meta"]["bands"], "null", "null"
         n, value, low, high = _of_bands(metric, meta)
@@ -397,6 +394,32 @@ def _kpi(
         denominator_classes=sides[1],
         classes={name: _both(words) for name, words in classes.items()},
     )
+
+
+def _of_everything(metric: Mapping[str, Any], meta: Mapping[str, Any], total: Callable[[str], str]) -> tuple[str, str]:
+    """A full count, or a percentile or the highest of all there was, and n."""
+    if "percentile" in metric:  # of a stock: of what there was at the end of the last day
+        ordered = f"kpis.counted_at(service_date, {metric['expr']}, {meta['n']})"
+        numerator = f"kpis.percentile_at_last({metric['percentile']}) within group (order by {ordered})"
+        return numerator, f"kpis.sum_at_last({meta['n']}, service_date)"
+    if "non_additive_dimension" in metric:
+        numerator = f"kpis.sum_at_last({metric['expr']}, service_date)"
+    else:
+        numerator = f"{metric['agg']}({metric['expr']})"
+    return numerator, total(meta["n"]) if "n" in meta else numerator
+
+
+def _weighted(meta: Mapping[str, Any]) -> tuple[str, str, str, str, str, str]:
+    """Numerator, denominator, n, value, low and high of a share that is weighted by stratum."""
+    parts = f"kpis.answered_part({', '.join(meta['parts'])})"
+    sums = f"kpis.weighted_share({meta['weight_cap']}) within group (order by {parts})"
+    numerator, denominator, effective = (f"({sums})[{place}]" for place in (1, 2, 3))
+    share = f"{numerator} / nullif({denominator}, 0)"
+    low, high = (
+        f"kpis.wilson_{end}(cast({effective} * {share} as double precision), cast({effective} as double precision))"
+        for end in ("low", "high")
+    )
+    return numerator, denominator, f"sum({meta['n']})", f"cast({share} as double precision)", low, high
 
 
 def _of_bands(metric: Mapping[str, Any], meta: Mapping[str, Any]) -> tuple[str, str, str, str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 import pandas as pd
@@ -73,6 +73,13 @@ class Facts:
     reviewed: pd.DataFrame = field(default_factory=pd.DataFrame)
     agent_days: pd.DataFrame = field(default_factory=pd.DataFrame)
 
+    @property
+    def asked(self) -> pd.DataFrame:
+        """Answers about satisfaction and invitations in one frame; what is no invitation is not delivered."""
+        frames = (self.answers[self.answers.metric == "csat"], self.invitations)
+        both = pd.concat([one.astype(object) for one in frames], ignore_index=True)
+        return both.assign(**{name: both[name].eq(True) for name in ("delivered", "answered")})
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -99,10 +106,7 @@ def share(numerator: pd.Series, denominator: pd.Series) -> Answer:
     x, n = int(numerator.sum()), int(denominator.sum())
     if n == 0:
         return Answer(None, x, 0, None, None)
-    p = x / n
-    middle = (p + Z * Z / (2 * n)) / (1 + Z * Z / n)
-    half = Z * math.sqrt(p * (1 - p) / n + Z * Z / (4 * n * n)) / (1 + Z * Z / n)
-    return Answer(p, x, n, max(0.0, middle - half), min(1.0, middle + half))
+    return Answer(x / n, x, n, *interval_of_share(x, n))
 
 
 def mean(values: pd.Series) -> Answer:
@@ -129,10 +133,7 @@ def credited_share(part: pd.Series, frame: Group) -> Answer:
     x, n = credited(frame.weight[part]), credited(frame.weight)
     if n == 0:
         return Answer(None, x, 0, None, None)
-    p = x / n
-    middle = (p + Z * Z / (2 * n)) / (1 + Z * Z / n)
-    half = Z * math.sqrt(p * (1 - p) / n + Z * Z / (4 * n * n)) / (1 + Z * Z / n)
-    return Answer(p, x, n, max(0.0, middle - half), min(1.0, middle + half))
+    return Answer(x / n, x, n, *interval_of_share(x, n))
 
 
 def credited_mean(frame: Group) -> Answer:
@@ -334,6 +335,7 @@ KPIS: dict[str, tuple[str, Formula]] = {
         lambda f: credited_share(f.box == "top", f[f.metric == "fcr"]),
     ),
     "customer_effort": ("answers", lambda f: credited_share(f.group == "easy", f[f.metric == "ces"])),
+    "weighted_csat": ("asked", lambda f: _weighted(f)),
     "response_rate": ("invitations", lambda f: share(f.answered, f.delivered)),
     "invite_rate": ("invitations", lambda f: share(f.sent, f.sent.notna())),
     "qa_score": ("evaluations", _score("human")),
@@ -410,6 +412,42 @@ def _tens(days: int) -> int:
     """Days as they are told: exact to 99, then the middle of ten, a hundred, a thousand."""
     width = 10 ** max(0, len(str(days)) - 2)
     return days // width * width + width // 2
+
+
+def _weighted(frame: Group) -> Answer:
+    """Satisfaction in which a channel's team counts by how seldom it is answered, at most five times."""
+    strata = [group for _, group in frame.groupby(["channel", "team"])]
+    asked = [(int(one.delivered.sum()), int(one.answered.sum())) for one in strata]
+    all_asked, all_answered = (sum(pair[place] for pair in asked if pair[1]) for place in (0, 1))
+    up = whole = spread = total = Decimal(0)
+    for one, (delivered, answered) in zip(strata, asked, strict=True):
+        given = one[one.metric == "csat"]
+        responses = sum(given.weight, Decimal(0))
+        if not responses:
+            continue
+        total += responses
+        weight = Decimal(1)
+        if answered:
+            exact = Decimal(delivered * all_answered) / Decimal(answered * all_asked)
+            weight = min(Decimal(5), exact.quantize(Decimal("0.000001"), ROUND_HALF_UP))
+        up += weight * sum(given.weight[given.box == "top"], Decimal(0))
+        whole += weight * responses
+        spread += weight * weight * responses
+    n = int(total) if total == total.to_integral_value() else float(total)
+    if not whole:
+        return Answer(None, None, n, None, None)
+    effective = float(whole * whole / spread)
+    one_sided = interval_of_share(float(up / whole) * effective, effective)
+    numerator = int(up) if up == up.to_integral_value() else float(up)
+    return Answer(float(up / whole), numerator, n, *one_sided)
+
+
+def interval_of_share(x: float, n: float) -> tuple[float, float]:
+    """Wilson's interval of x of n."""
+    p = x / n
+    middle = (p + Z * Z / (2 * n)) / (1 + Z * Z / n)
+    half = Z * math.sqrt(p * (1 - p) / n + Z * Z / (4 * n * n)) / (1 + Z * Z / n)
+    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def answers(facts: Facts, kpi: str, grain: str = "total", by: Iterable[str] = ()) -> dict[tuple[Any, ...], Answer]:

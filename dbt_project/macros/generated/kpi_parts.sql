@@ -1667,6 +1667,23 @@
         "n_sql": "sum(fcr_responses)"
     },
     {
+        "id": "weighted_csat",
+        "table": "kpi_satisfaction_daily",
+        "unit": "percent",
+        "direction": "up",
+        "target": none,
+        "minimum_n": 30,
+        "interval": "weighted",
+        "name_en": "Customer satisfaction, weighted",
+        "name_zh": "加权满意度",
+        "value_sql": "cast((kpis.weighted_share(5) within group (order by kpis.answered_part(channel || ' ' || team_id, csat_positive, csat_responses, invitations_delivered, invitations_answered)))[1] / nullif((kpis.weighted_share(5) within group (order by kpis.answered_part(channel || ' ' || team_id, csat_positive, csat_responses, invitations_delivered, invitations_answered)))[2], 0) as double precision)",
+        "low_sql": "kpis.wilson_low(cast((kpis.weighted_share(5) within group (order by kpis.answered_part(channel || ' ' || team_id, csat_positive, csat_responses, invitations_delivered, invitations_answered)))[3] * (kpis.weighted_share(5) within group (order by kpis.answered_part(channel || ' ' || team_id, csat_positive, csat_responses, invitations_delivered, invitations_answered)))[1] / nullif((kpis.weighted_share(5) within group (order by kpis.answered_part(channel || ' ' || team_id, csat_positive, csat_responses, invitations_delivered, invitations_answered)))[2], 0) as double precision), cast((kpis.weighted_share(5) within group (order by kpis.answered_part(channel || ' ' || team_id, csat_positive, csat_responses, invitations_delivered, invitations_answered)))[3] as double precision))",
+        "high_sql": "kpis.wilson_high(cast((kpis.weighted_share(5) within group (order by kpis.answered_part(channel || ' ' || team_id, csat_positive, csat_responses, invitations_delivered, invitations_answered)))[3] * (kpis.weighted_share(5) within group (order by kpis.answered_part(channel || ' ' || team_id, csat_positive, csat_responses, invitations_delivered, invitations_answered)))[1] / nullif((kpis.weighted_share(5) within group (order by kpis.answered_part(channel || ' ' || team_id, csat_positive, csat_responses, invitations_delivered, invitations_answered)))[2], 0) as double precision), cast((kpis.weighted_share(5) within group (order by kpis.answered_part(channel || ' ' || team_id, csat_positive, csat_responses, invitations_delivered, invitations_answered)))[3] as double precision))",
+        "numerator_sql": "(kpis.weighted_share(5) within group (order by kpis.answered_part(channel || ' ' || team_id, csat_positive, csat_responses, invitations_delivered, invitations_answered)))[1]",
+        "denominator_sql": "(kpis.weighted_share(5) within group (order by kpis.answered_part(channel || ' ' || team_id, csat_positive, csat_responses, invitations_delivered, invitations_answered)))[2]",
+        "n_sql": "sum(csat_responses)"
+    },
+    {
         "id": "qa_score",
         "table": "kpi_quality_daily",
         "unit": "percent",

@@ -1,6 +1,6 @@
--- Open tickets at the end of every reporting day by their age, in the piles and up to the day of kpi_backlog_daily. A pile
--- that nothing is left in has a row of 0 tickets: its last day is known all the same. Where only the last days change, only
--- what lay in a pile after the last day that stays is read.
+-- Open tickets at the end of every reporting day by their age, in the piles and up to the day of kpi_backlog_daily. A
+-- pile that nothing is left in has a row of 0 tickets: its last day is known all the same. Where only the last days
+-- change, only what lay in a pile after the last day that stays is read.
 with
 
 {% if is_incremental() -%}
@@ -57,9 +57,9 @@ aged as (
     cross join known
     inner join {{ ref('dim_date') }} as dates
         on
-            dates.service_date >= spells.service_date
-            and dates.service_date <= known.last_date
-            and (spells.until_date is null or dates.service_date < spells.until_date)
+            spells.service_date <= dates.service_date
+            and known.last_date >= dates.service_date
+            and (spells.until_date is null or spells.until_date > dates.service_date)
     {%- if is_incremental() %}
 
     where dates.service_date > (select kept.last_date from kept)

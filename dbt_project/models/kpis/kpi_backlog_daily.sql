@@ -1,7 +1,7 @@
 -- Open tickets at the end of every reporting day, from the first ticket on, up to the last day any ticket changed:
 -- what lies beyond it the sources have not told yet. A pile that nothing is left in has a backlog of 0, not an unknown
--- one. Where only the last days change, the count goes on from the last day that stays. Beside it what was solved in the
--- last days (backlog_rate_days): a solve comes in on its day and goes out again so many days later.
+-- one. Where only the last days change, the count goes on from the last day that stays. Beside it what was solved in
+-- the last days (backlog_rate_days): a solve comes in on its day and goes out again so many days later.
 with
 
 build as (

@@ -13,10 +13,10 @@
 {%- do turns.append(kf_sum("case when what = '" ~ what ~ "' then turn end") ~ ' as ' ~ what ~ '_turns') -%}
 {%- do counts.append('cast(sum(' ~ what ~ '_turns) over so_far as bigint) as ' ~ what ~ '_count') -%}
 {%- endfor -%}
--- What agents did and were to do, in sums of 15 minutes: finer no reader sees it. Every instant at which anything about
--- an agent changes cuts the agent's day; what holds between two cuts is counted once, however many contacts there are
--- at a time (E15). A contact outside the spells on record does not count: nobody knows what the agent was before it. A leg is
--- handled where it began.
+-- What agents did and were to do, in sums of 15 minutes: finer no reader sees it. Every instant at which anything
+-- about an agent changes cuts the agent's day; what holds between two cuts is counted once, however many contacts
+-- there are at a time (E15). A contact outside the spells on record does not count: nobody knows what the agent was
+-- before it. A leg is handled where it began.
 with
 
 build as (

@@ -1,7 +1,7 @@
 -- One row per ticket and reporting day on which the ticket entered (1) or left (-1) a team's pile of open tickets, by
--- the state at the end of the day; and one (0) for every pile it was seen in that day, so that a pile is known from its
--- first ticket on, also where that was solved the same day. Those of 1 say how long the ticket stayed in the pile, so that
--- how old what lies in it is can be counted on any day; those of 0 whether that day ended its work.
+-- the state at the end of the day; and one (0) for every pile it was seen in that day, so that a pile is known from
+-- its first ticket on, also where that was solved the same day. Those of 1 say how long the ticket stayed in the pile,
+-- so that how old what lies in it is can be counted on any day; those of 0 whether that day ended its work.
 with
 
 build as (
