@@ -91,7 +91,8 @@ def ratio(pairs: list[tuple[int, int]], most: float, side: float) -> float | Non
         return None
     found = x / y
     squares, products, bases = (float(sum(s)) for s in zip(*((x * x, x * y, y * y) for x, y in pairs), strict=True))
-    spread = max(0.0, squares - 2 * found * products + found * found * bases)
+    spread = squares - 2 * found * products + found * found * bases
+    spread = 0.0 if spread < 1e-14 * squares else spread
     return min(most, max(0.0, found + side * (Z * (math.sqrt(n / (n - 1) * spread) / y))))
 
 
@@ -106,6 +107,13 @@ def test_limits_of_a_ratio_of_sums_equal_python_to_the_last_bit(
         for most in (1.0, math.inf):
             asked = ask(analyst, f"kpis.ratio_{end}(%s, %s, %s, %s, %s, %s, %s)", *sums, most)
             assert asked == ratio(pairs, most, side)
+
+
+def test_equal_ratios_have_no_spread(analyst: psycopg.Connection[Any]) -> None:
+    # 10.6 of 13 twice: in binary the squares are a little off, and a square root would make that seven digits
+    sums = (21.2, 26, 2 * 10.6 * 10.6, 2 * 10.6 * 13, 2 * 13 * 13, 2)
+    limits = [ask(analyst, f"kpis.ratio_{end}(%s, %s, %s, %s, %s, %s, %s)", *sums, 1) for end in ("low", "high")]
+    assert limits == [21.2 / 26] * 2
 
 
 @few

@@ -54,8 +54,8 @@ BY_HAND: dict[str, tuple[float, int | None]] = {
     "longest_wait": (60, None),
     # c5 had two
     "touches_per_contact": (6, 5),
-    # nobody keeps a schedule
-    "after_hours_rate": (0, 0),
+    # c7 came at half past midnight; of the 13, and b2 that asked for nobody
+    "after_hours_rate": (1, 14),
     # c6 twice; answered c1, c4, c5 twice, c6, c7
     "ring_no_answer_rate": (2, 8),
     # b1 alone says

@@ -17,6 +17,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 Row = dict[str, Any]
+Stretch = tuple[int, int, set[str], set[str], set[str]]  # from, seconds, states, legs, plan
 
 EVALUATIONS = (
     "date", "source", "channel", "team", "kind", "selection", "earned", "weight", "critical", "customer", "business",
@@ -114,11 +115,11 @@ def _agent_day(name: str, agent: Agent, day: date, rules: Rules) -> Iterator[Row
     if len(agent.teams) > 1:  # whose a quarter of an hour is, is who the agent was when it began
         cuts |= set(range(first - first % QUARTER, last, QUARTER))
     borders = sorted(at for at in cuts if first <= at <= last)
-    stretches = []
+    stretches: list[Stretch] = []
     for begin, end in pairwise(borders):
-        at = [{one.what for one in spells if one.begin <= begin < one.end} for spells in (states, legs, due)]
-        if at[0] or at[2]:
-            stretches.append((begin, end - begin, *at))
+        now, busy, planned_now = (_at(spells, begin) for spells in (states, legs, due))
+        if now or planned_now:
+            stretches.append((begin, end - begin, now, busy, planned_now))
     found: dict[str, Row] = defaultdict(lambda: dict.fromkeys(AGENT_DAYS[4:], 0))
     missed = _missed(stretches, rules.tolerance)
     for place, (begin, seconds, states_now, legs_now, planned_now) in enumerate(stretches):
@@ -159,7 +160,11 @@ def _team(agent: Agent, at: int) -> str | None:
     return agent.teams[place - 1][1] if place else None
 
 
-def _missed(stretches: list[tuple[int, int, set[str], set[str], set[str]]], tolerance: int) -> set[int]:
+def _at(spells: list[Spell], second: int) -> set[str]:
+    return {one.what for one in spells if one.begin <= second < one.end}
+
+
+def _missed(stretches: list[Stretch], tolerance: int) -> set[int]:
     """The stretches not spent as planned, those of a deviation in a row that is short enough left out."""
     missed: set[int] = set()
     row: list[int] = []

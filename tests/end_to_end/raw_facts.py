@@ -17,7 +17,7 @@ from psycopg.rows import dict_row
 
 from kefu import warehouse
 from kefu.settings import Settings
-from tests.end_to_end import raw_issues, raw_sla, raw_surveys, raw_tickets, raw_voice, voice
+from tests.end_to_end import raw_issues, raw_people, raw_sla, raw_surveys, raw_tickets, raw_voice, voice
 from tests.end_to_end.centre_truth import ISSUE_DIMENSIONS, ISSUE_FACTS
 from tests.end_to_end.independent import CLOCKS, Facts, frame
 
@@ -85,8 +85,6 @@ def facts(settings: Settings, as_of: datetime) -> Facts:
         "issues": frame(raw_issues.issues(stitched, centre), (*ISSUE_DIMENSIONS, *ISSUE_FACTS)),
         "linkable": frame(raw_issues.linkable(stitched, centre), (*ISSUE_DIMENSIONS, "linked")),
     }
-    from tests.end_to_end import raw_people
-
     made |= raw_people.frames(raw, settings, centre.as_of)
     return Facts(**{one.name: made.get(one.name) for one in dataclasses.fields(Facts)})  # type: ignore[arg-type]
 

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 
 from kefu.settings import Settings
-from tests.end_to_end import people_rules, raw_facts
+from tests.end_to_end import people_rules, raw_voice
 from tests.end_to_end.independent import frame
 from tests.end_to_end.people_rules import Agent, Review, Row, Rules, Spell
 
@@ -233,20 +233,19 @@ def _contacts(raw: Raw, centre: Centre) -> Iterator[Row]:
 
 def _log_contacts(raw: Raw, centre: Centre) -> Iterator[Row]:
     wraps = _wraps(raw)
-    for callid, visits in raw_facts._visits(raw).items():
-        told = [(raw_facts._visit(lines), lines) for lines in visits]
-        answered = [(visit, lines) for visit, lines in told if visit["outcome"] == "answered"]
+    for callid, lines in raw_voice.calls(raw).items():
+        stays = raw_voice.stays(lines)
+        answered = [(stay, connect) for stay in stays if (connect := raw_voice.first(stay, "CONNECT"))]
         legs = []
-        for visit, lines in answered:
-            ended = visit["ended"]
-            connected = next(line["occurred_at"] for line in lines if line["event"] == "CONNECT")
+        for stay, connect in answered:
+            ended = raw_voice.first(stay, *raw_voice.TALK_ENDS)
             legs.append(
                 {
-                    "agent": f"asterisk-{visit['agent']}",
-                    "team": centre.team("asterisk", visit["queue"]),
-                    "began": _second(connected),
+                    "agent": f"asterisk-{connect['agent']}",
+                    "team": centre.team("asterisk", stay[0]["queue"]),
+                    "began": _second(connect["occurred_at"]),
                     "ended": _second(ended["occurred_at"]) if ended else None,
-                    "talk": visit["talk"],
+                    "talk": raw_voice.talked(connect, ended),
                     "hold": 0,
                     "wrap": wraps.get(id(ended)),
                 }
@@ -255,8 +254,8 @@ def _log_contacts(raw: Raw, centre: Centre) -> Iterator[Row]:
             "id": f"asterisk-{callid}",
             "source": "asterisk",
             "channel": "voice",
-            "team": centre.team("asterisk", (answered or told)[0][0]["queue"]),
-            "began": min(line["occurred_at"] for lines in visits for line in lines),
+            "team": centre.team("asterisk", (answered[0][0] if answered else stays[0])[0]["queue"]),
+            "began": lines[0]["occurred_at"],
             "answered": bool(answered),
             "legs": legs,
         }
@@ -266,14 +265,14 @@ def _wraps(raw: Raw) -> dict[int, tuple[int, int] | None]:
     """Of each end of a talk, the pause for wrap-up right after it, if it has ended."""
     spells: dict[str, list[Row]] = defaultdict(list)
     for line in _log(raw):
-        if line["event"] in (*raw_facts.TALK_ENDS, "CONNECT", "PAUSE", "UNPAUSE"):
+        if line["event"] in (*raw_voice.TALK_ENDS, "CONNECT", "PAUSE", "UNPAUSE"):
             spells[line["agent"]].append(line)
     found: dict[int, tuple[int, int] | None] = {}
     for lines in spells.values():
         for place, line in enumerate(lines[:-2]):
             begin, end = lines[place + 1 : place + 3]
             is_wrap = begin["event"] == "PAUSE" and (begin["data1"] or "").lower() == "wrapup"
-            if line["event"] in raw_facts.TALK_ENDS and is_wrap and end["event"] == "UNPAUSE":
+            if line["event"] in raw_voice.TALK_ENDS and is_wrap and end["event"] == "UNPAUSE":
                 found[id(line)] = _second(begin["occurred_at"]), _second(end["occurred_at"])
     return found
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.dbt.stitching import Identity, People
 from tests.end_to_end.centre_credits import Hand, _by_team, ticket_shares
-from tests.end_to_end.voice import Contact, Leg, Rules, _cut, seconds
+from tests.end_to_end.voice import Contact, Leg, Rules, cut, seconds
 
 if TYPE_CHECKING:
     from tests.end_to_end.raw_facts import Centre, Raw
@@ -171,8 +171,8 @@ def _said(ticket_id: str | None, sources: list[str], known: dict[str, Row]) -> R
 def calls(contacts: list[Contact], rules: Rules) -> dict[str, Row]:
     """Calls by the name they have with their source in front: their legs, each with what an agent spent on it."""
     return {
-        f"asterisk-{one.id}" if one.source == "asterisk" else one.id: {
-            "legs": [(leg, sum(part or 0 for part in _cut(leg, rules))) for leg in one.legs if leg.agent]
+        f"{one.source}-{one.id}": {
+            "legs": [(leg, sum(part or 0 for part in cut(leg, rules))) for leg in one.legs if leg.agent]
         }
         for one in contacts
     }

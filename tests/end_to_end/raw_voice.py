@@ -44,19 +44,26 @@ def contacts(raw: Raw, centre: Centre) -> Iterator[Contact]:
 # --- a queue log -----------------------------------------------------------------------------------------------------
 
 
-def _logged(raw: Raw, centre: Centre) -> Iterator[Contact]:
-    lines = sorted(
-        raw.get("asterisk", {}).get("queue_log", []),
-        key=lambda line: (line["occurred_at"], line["file_id"], line["byte_offset"]),
-    )
-    wrap_up = _wrap_ups(lines)
-    calls: dict[str, list[Row]] = defaultdict(list)
-    for line in lines:
+def lines(raw: Raw) -> list[Row]:
+    """The log in order."""
+    log = raw.get("asterisk", {}).get("queue_log", [])
+    return sorted(log, key=lambda line: (line["occurred_at"], line["file_id"], line["byte_offset"]))
+
+
+def calls(raw: Raw) -> dict[str, list[Row]]:
+    """The lines of each call, in order."""
+    found: dict[str, list[Row]] = defaultdict(list)
+    for line in lines(raw):
         if line["callid"] not in (None, "NONE"):
-            calls[line["callid"]].append(line)
-    for callid, own in calls.items():
+            found[line["callid"]].append(line)
+    return found
+
+
+def _logged(raw: Raw, centre: Centre) -> Iterator[Contact]:
+    wrap_up = _wrap_ups(lines(raw))
+    for callid, own in calls(raw).items():
         visits, rings, legs = [], [], []
-        for part in _stays(own):
+        for part in stays(own):
             queue, team = f"asterisk-{part[0]['queue']}", centre.team("asterisk", part[0]["queue"])
             if visit := _visit(part, queue, team):
                 visits.append(visit)
@@ -77,7 +84,7 @@ def _logged(raw: Raw, centre: Centre) -> Iterator[Contact]:
             )
 
 
-def _stays(lines: list[Row]) -> list[list[Row]]:
+def stays(lines: list[Row]) -> list[list[Row]]:
     """The lines of a call, cut where it entered a queue."""
     found: list[list[Row]] = []
     for line in lines:
@@ -87,7 +94,7 @@ def _stays(lines: list[Row]) -> list[list[Row]]:
     return found
 
 
-def _first(lines: list[Row], *events: str) -> Row | None:
+def first(lines: list[Row], *events: str) -> Row | None:
     return next((line for line in lines if line["event"] in events), None)
 
 
@@ -101,7 +108,7 @@ def _is_ring(line: Row) -> bool:
 
 def _visit(lines: list[Row], queue: str, team: str) -> Visit | None:
     """What became of one wait: the log's own figures, where it gives none its stamps."""
-    entered, answered, left = _first(lines, "ENTERQUEUE"), _first(lines, "CONNECT"), _first(lines, *WAIT_ENDS)
+    entered, answered, left = first(lines, "ENTERQUEUE"), first(lines, "CONNECT"), first(lines, *WAIT_ENDS)
     if not (entered or answered or left):
         return None
     began = (entered or lines[0])["occurred_at"]
@@ -115,20 +122,26 @@ def _visit(lines: list[Row], queue: str, team: str) -> Visit | None:
     return Visit(queue, team, outcome, seconds(began, until) if said is None else said, began)
 
 
+def talked(answered: Row, ended: Row | None) -> int | None:
+    """How long, by the log's own figure, else by its stamps; None while it lasts."""
+    if not ended:
+        return None
+    said = _figure(ended["data2"]) if ended["event"].startswith("COMPLETE") else None
+    return seconds(answered["occurred_at"], ended["occurred_at"]) if said is None else said
+
+
 def _leg(lines: list[Row], queue: str, team: str, wrap_up: Callable[[Row], tuple[int | None, datetime]]) -> Leg | None:
-    answered, ended = _first(lines, "CONNECT"), _first(lines, *TALK_ENDS)
+    answered, ended = first(lines, "CONNECT"), first(lines, *TALK_ENDS)
     if not answered:
         return None
-    talk = wrap = ends = None
+    wrap = ends = None
     if ended:
-        talk = _figure(ended["data2"]) if ended["event"].startswith("COMPLETE") else None
-        talk = seconds(answered["occurred_at"], ended["occurred_at"]) if talk is None else talk
         wrap, ends = wrap_up(ended)
     return Leg(
         queue=queue,
         team=team,
         agent=answered["agent"],
-        talk=talk,
+        talk=talked(answered, ended),
         hold=None,
         wrap=wrap,
         ended_by=TALK_ENDS[ended["event"]] if ended else None,

@@ -145,7 +145,7 @@ def frames(contacts: Iterable[Contact], rules: Rules) -> dict[str, pd.DataFrame]
     rows: dict[str, Iterable[Row]] = {
         "contacts": (_contact(contact, rules) for contact in inbound if contact.visits),
         "arrivals": (_arrival(contact, rules) for contact in inbound),
-        "legs": legs(inbound, rules),
+        "legs": (row for contact in inbound for row in _legs(contact, rules)),
         "visits": (row for contact in inbound for row in _visits(contact, rules)),
         "alerts": (
             {**_place(contact, rules, ring.queue, ring.team), "answered": ring.answered}
@@ -203,16 +203,12 @@ def _arrival(contact: Contact, rules: Rules) -> Row:
     }
 
 
-def legs(contacts: Iterable[Contact], rules: Rules) -> Iterator[Row]:
-    """What agents did for inbound contacts, and who it was from when on."""
-    for contact, leg in ((one, leg) for one in contacts for leg in one.legs):
-        if leg.talk is not None and contact.inbound and contact.started <= rules.as_of:
-            talk, hold, wrap = _cut(leg, rules)
+def _legs(contact: Contact, rules: Rules) -> Iterator[Row]:
+    for leg in contact.legs:
+        if leg.talk is not None:
+            talk, hold, wrap = cut(leg, rules)
             yield {
                 **_place(contact, rules, leg.queue, leg.team),
-                "call": contact.id,
-                "agent": leg.agent,
-                "began": leg.begins,
                 "talk": talk,
                 "hold": hold,
                 "wrap": wrap,
@@ -222,7 +218,7 @@ def legs(contacts: Iterable[Contact], rules: Rules) -> Iterator[Row]:
             }
 
 
-def _cut(leg: Leg, rules: Rules) -> tuple[int | None, int | None, int | None]:
+def cut(leg: Leg, rules: Rules) -> tuple[int | None, int | None, int | None]:
     """Talk, hold and wrap-up, each up to the length at which somebody forgot to end it."""
     said = rules.parameters
     parts = (
@@ -279,7 +275,7 @@ def _handling(contact: Contact, rules: Rules) -> Iterator[Row]:
     for leg in contact.legs:
         if leg.talk is None or leg.agent is None:
             continue
-        parts = _cut(leg, rules)
+        parts = cut(leg, rules)
         begins = math.floor(leg.begins.timestamp())
         ends = begins + sum(part or 0 for part in parts)
         if leg.ends and parts == (leg.talk, leg.hold, leg.wrap):

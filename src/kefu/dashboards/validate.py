@@ -254,7 +254,8 @@ def _resolve(sql: str, project: Path) -> tuple[list[str], str | None]:
             if f"{table.db}.{table.name}" not in known:
                 return [], f"there is no table {table.db}.{table.name}"
         for column in list(statement.find_all(sqlglot.exp.Column)):
-            if isinstance(column.this, sqlglot.exp.WithinGroup):  # sqlglot takes a schema before it for a table
+            # sqlglot takes a schema before such an aggregate for a table
+            if isinstance(column.this, sqlglot.exp.WithinGroup | sqlglot.exp.Filter):
                 column.replace(column.this)
         resolved = qualify(statement, schema=schema, dialect="postgres", quote_identifiers=False)
     except SqlglotError as error:
