@@ -196,7 +196,8 @@ def build(
     with warehouse.connect(settings, "transformer") as connection, connection.cursor() as cursor:
         cursor.execute(
             "create table staging.stg_kefu__build as"
-            " select cast(%s as timestamp) as as_of_at, 'Asia/Shanghai' as reporting_zone",
+            " select cast(%s as timestamp) as as_of_at, 'Asia/Shanghai' as reporting_zone,"
+            " cast(1 as bigint) as minimum_n",
             [AS_OF],
         )
         cursor.execute("create table marts_a.dim_team (team_id text, team_en text, team_zh text)")
