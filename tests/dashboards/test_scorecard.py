@@ -151,6 +151,23 @@ def parts(
         "callback_wait_squares": 14_000_000 * answers, "callback_business_waits": answers,
         "callback_wait_business_seconds": 1_800 * answers, "callback_wait_business_squares": 4_000_000 * answers,
     }  # fmt: skip
+    quality = {
+        **dims, "evaluations": 50, "critical_failures": 5, "customer_failures": 2, "business_failures": 2,
+        "compliance_failures": 1, "scored": 50, "auto_scored": 50, "evaluable": answered, "evaluated": 50,
+        "evaluated_for_a_reason": 5, "earned_weight": 40, "applicable_weight": 50, "scores": 40, "strict_scores": 38,
+        "auto_earned_weight": 45, "auto_applicable_weight": 50, "earned_squares": 33, "applicable_squares": 50,
+        "earned_products": 40, "scores_squares": 33, "strict_scores_squares": 32, "auto_earned_squares": 41,
+        "auto_applicable_squares": 50, "auto_earned_products": 45,
+    }  # fmt: skip
+    worked = {  # of ten agents, a thousand seconds or so each
+        "handling_seconds": 8_000, "staffed_seconds": 10_000, "contact_seconds": 8_000, "on_contact_seconds": 8_000,
+        "adherent_seconds": 9_000, "scheduled_seconds": 10_000, "conforming_seconds": 9_500,
+        "scheduled_on_queue_seconds": 9_000, "away_seconds": 2_000, "planned_away_seconds": 1_500,
+        "unplanned_away_seconds": 500, "paid_seconds": 10_000, "productive_seconds": 10_000, "handled_legs": 40,
+    }  # fmt: skip
+    for name in ("occupancy", "adherence", "conformance", "shrinkage", "planned", "unplanned", "productivity"):
+        worked |= {f"{name}_days": 10, f"{name}_squares": 8_000_000, f"{name}_products": 8_900_000}
+        worked[f"{name}_base_squares"] = 10_000_000
     concurrency = {**dims, "slot_seconds": 400 * answered, "busy_seconds": 300 * answered}
     return [
         *durations,
@@ -162,6 +179,8 @@ def parts(
         ("kpi_sla_daily", promises),
         ("kpi_satisfaction_daily", satisfaction),
         ("kpi_issues_daily", issues),
+        ("kpi_quality_daily", quality),
+        ("kpi_workforce_daily", {**dims, **worked}),
         *stock,
     ]
 
