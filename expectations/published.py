@@ -30,6 +30,7 @@ HISTORY = {
     "kpi_quality_daily": "evaluations + auto_scored + evaluable",
     "kpi_workforce_daily": "handling_seconds + scheduled_seconds",
     "kpi_backlog_daily": "1",  # days and piles: the pile itself may well melt
+    "kpi_backlog_ages_daily": "open_tickets",
 }
 
 
@@ -187,7 +188,8 @@ SUITES = {
         "'talk', 'hold', 'wrap', 'handle'", "source", "channel", "queue_id", "team_id"
     ),
     "kpis.kpi_ticket_durations_daily": durations(
-        "'first_reply', 'first_resolution', 'full_resolution'", "source", "channel", "team_id", "priority"
+        "'first_reply', 'first_resolution', 'full_resolution', 'chat_first_reply'",
+        "source", "channel", "team_id", "priority",
     ),
     "kpis.kpi_queue_visits_daily": [
         key("A day of a queue is booked once", "service_date", "source", "channel", "queue_id", "team_id"),
@@ -270,6 +272,12 @@ SUITES = {
         squares("First resolutions", "first_resolution_seconds", "first_resolution_squares", "first_resolutions"),
         squares("Full resolutions", "full_resolution_seconds", "full_resolution_squares", "full_resolutions"),
         squares("Reassignments", "reassignments", "reassignments_squares", "reassignment_recorded"),
+        rows(
+            "First responses in chat are first replies to a turn",
+            "chat_first_replies <= reply_turns - next_replies and chat_first_replies_business <= chat_first_replies",
+            "chat_first_replies", "chat_first_replies_business", "reply_turns", "next_replies",
+        ),
+        squares("Chat", "chat_first_reply_seconds", "chat_first_reply_squares", "chat_first_replies"),
         squares("Next replies", "next_reply_seconds", "next_reply_squares", "next_replies"),
         squares("Requester waits", "requester_wait_seconds", "requester_wait_squares", "requester_waits"),
         squares("Agent waits", "agent_wait_seconds", "agent_wait_squares", "agent_waits"),
@@ -284,7 +292,12 @@ SUITES = {
         key("A day of a pile is booked once", "service_date", "source", "channel", "team_id", "priority"),
         *dimensions("service_date", "source", "channel", "team_id", "priority"),
         *team_and_channel(),
-        counted("No pile is smaller than nothing", "open_tickets"),
+        counted("No pile is smaller than nothing", "open_tickets", "solved_recently", "open_ticket_days"),
+        rows(
+            "Days of work count every open ticket, over a year at most",
+            "open_ticket_days between open_tickets and 366 * open_tickets",
+            "open_ticket_days", "open_tickets",
+        ),
         nothing(
             "Every pile is counted on every day between its first and its last",
             "select source, channel, team_id, priority, min(service_date) as first_date,"
@@ -300,6 +313,21 @@ SUITES = {
             " group by source, channel, team_id, priority"
             " having max(service_date) < (select max(service_date) from {table} as those"
             " where those.source = these.source)",
+            finds="piles",
+        ),
+    ],
+    "kpis.kpi_backlog_ages_daily": [
+        key("An age is counted once", "service_date", "source", "channel", "team_id", "priority", "age_days"),
+        *dimensions("service_date", "source", "channel", "team_id", "priority"),
+        *team_and_channel(),
+        counted("Nothing open is younger than new", "age_days", "open_tickets"),
+        nothing(
+            "Every pile is as large by age as it is in all",
+            "select service_date, source, channel, team_id, priority, aged.tickets, piles.open_tickets"
+            " from (select service_date, source, channel, team_id, priority, sum(open_tickets) as tickets from {table}"
+            " group by service_date, source, channel, team_id, priority) as aged"
+            " full join kpi_backlog_daily as piles using (service_date, source, channel, team_id, priority)"
+            " where aged.tickets is distinct from piles.open_tickets",
             finds="piles",
         ),
     ],
@@ -413,6 +441,11 @@ SUITES = {
             "ces_responses", "ces_very_easy", "ces_easy", "ces_neutral", "ces_hard", "ces_score",
         ),
         rows(
+            "Whoever confirms that it was solved has answered",
+            "fcr_confirmed between 0 and fcr_responses",
+            "fcr_confirmed", "fcr_responses",
+        ),
+        rows(
             "Ratings made good were bad",
             "recovered_ratings <= bad_ratings",
             "recovered_ratings", "bad_ratings",
@@ -470,7 +503,7 @@ SUITES = {
             "No time is shorter than nothing",
             "handling_seconds", "staffed_seconds", "adherent_seconds", "scheduled_seconds", "conforming_seconds",
             "scheduled_on_queue_seconds", "away_seconds", "planned_away_seconds", "unplanned_away_seconds",
-            "paid_seconds", "stuck_timers",
+            "paid_seconds", "stuck_timers", "handled_legs",
         ),
         rows(
             "Time away is planned or not",
@@ -487,6 +520,12 @@ SUITES = {
             "contact_seconds >= on_contact_seconds",
             "contact_seconds", "on_contact_seconds",
         ),
+        rows(
+            "Whoever is staffed is productive",
+            "productive_seconds >= staffed_seconds and productivity_days >= occupancy_days",
+            "productive_seconds", "staffed_seconds", "productivity_days", "occupancy_days",
+        ),
+        squares("Legs by agents' days", "handled_legs", "productivity_squares", "productivity_days"),
         squares("Handling by agents' days", "handling_seconds", "occupancy_squares", "occupancy_days"),
         squares("Adherence by agents' days", "adherent_seconds", "adherence_squares", "adherence_days"),
         squares("Paid time by agents' days", "paid_seconds", "shrinkage_base_squares", "shrinkage_days"),

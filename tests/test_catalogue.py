@@ -85,10 +85,11 @@ def test_the_unit_the_interval_and_the_range_of_a_kpi_fit(kpis: dict[str, Kpi]) 
         expected = {
             "share": {"percent"},
             "nps": {"points"},
-            "none": {"count", "seconds", "ratio"},
+            "none": {"count", "seconds", "ratio", "days"},
             "mean": {"seconds", "score", "ratio"},
             "percentile": {"seconds"},
-            "ratio": {"percent", "index"},
+            "ratio": {"percent", "index", "per_hour"},
+            "weighted": {"percent"},
             "patience": {"seconds"},
         }
         assert one.unit in expected[one.interval], one.id
@@ -175,7 +176,7 @@ def test_everything_that_is_wrong_with_the_definitions_is_said_at_once(copy: Cop
         "  - kpi_telephony_hourly.yml: metric offered: owner is missing",
         "  - kpi_telephony_hourly.yml: metric answered: code is missing",
         "  - kpi_telephony_hourly.yml: metric answer_rate: interval 'guess' is none of share, mean, nps, ratio, "
-        "percentile, patience, none",
+        "percentile, patience, weighted, none",
     ]
 
 

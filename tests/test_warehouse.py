@@ -227,6 +227,48 @@ def test_sum_at_last_gives_the_same_in_parallel(prepared: Settings) -> None:
         assert connection.execute(query).fetchone() == (one,) == (sum(range(89, 200001, 90)),)
 
 
+def test_a_percentile_at_last_is_that_of_the_latest_day(analyst: psycopg.Connection[Any]) -> None:
+    def found(fraction: float, *rows: tuple[str, int, int]) -> int | None:
+        [value] = analyst.execute(
+            "select kpis.percentile_at_last(%s) within group (order by kpis.counted_at(day, age, tickets))"
+            " from unnest(%s::date[], %s::bigint[], %s::bigint[]) as row (day, age, tickets)",
+            (fraction, *map(list, zip(*rows, strict=True))),
+        ).fetchone() or [None]
+        return value
+
+    rows = [("2026-03-02", 90, 7), ("2026-03-03", 0, 2), ("2026-03-03", 3, 1), ("2026-03-03", 105, 1)]
+    assert [found(fraction, *rows) for fraction in (0.5, 0.75, 0.9)] == [0, 3, 105]
+    # a pile that was emptied has no age, however old it had been
+    assert found(0.5, *rows, ("2026-03-04", 0, 0)) is None
+    assert found(0.5, ("1969-07-20", 20_000, 1), ("1969-07-21", 65_535, 16_777_215)) == 65_535
+
+
+def test_answers_weigh_by_how_seldom_their_stratum_answers(analyst: psycopg.Connection[Any]) -> None:
+    def found(*rows: tuple[str, float, float, int, int]) -> list[float] | None:
+        [value] = analyst.execute(
+            "select kpis.weighted_share(5) within group (order by kpis.answered_part(stratum, up, n, sent, back))"
+            " from unnest(%s::text[], %s::numeric[], %s::numeric[], %s::bigint[], %s::bigint[])"
+            " as row (stratum, up, n, sent, back)",
+            tuple(map(list, zip(*rows, strict=True))),
+        ).fetchone() or [None]
+        return value and [float(one) for one in value]
+
+    # one in two answers by phone, one in ten by mail, 60 of 200 in all: 2 x 0.3 and 10 x 0.3; 50 x 0.36 + 10 x 9 = 108
+    phone, mail = ("voice calm", 40, 50, 100, 50), ("email a|b", 2, 10, 100, 10)
+    assert found(phone, mail) == [0.6 * 40 + 3 * 2, 0.6 * 50 + 3 * 10, pytest.approx(60 * 60 / 108)]
+    # in two rows of two days it is the same
+    halves = [("email a|b", 1, 5, 50, 5)] * 2
+    assert found(phone, *halves) == found(phone, mail)
+    # 1 of 1,000 would count 250 times: five are the most
+    assert found(("chat a", 400, 500, 1000, 500), ("web b", 1, 1, 1000, 1))[:2] == [  # type: ignore[index]
+        400 * 0.501 + 5,
+        500 * 0.501 + 5,
+    ]
+    # a link nobody was sent counts once
+    assert found(("web link", 3, 4, 0, 0)) == [3, 4, 4]
+    assert found(("voice calm", 0, 0, 9, 3)) is None
+
+
 @pytest.fixture(scope="module")
 def filled(prepared: Settings) -> Settings:
     """A raw table of the loader's, a canonical table, a built slot, and published views made after prepare()."""

@@ -23,7 +23,7 @@ OUTCOMES = [
 ]  # fmt: skip
 STATUSES = "'new', 'open', 'pending', 'on_hold', 'hold', 'on-hold', 'solved', 'closed', 'deleted'"
 ACTORS = ["customer", "agent", "bot", "system"]
-METRICS = ["csat", "nps", "ces", "other"]
+METRICS = ["csat", "nps", "ces", "fcr", "other"]
 ROLES = ["agent", "lead", "manager", "admin", "customer", "other"]
 STATES = [
     "available", "on_contact", "wrap", "break", "lunch", "meeting", "training", "coaching", "offline", "other",
@@ -160,7 +160,7 @@ SUITES = {
         ),
         nothing(
             "An answer lies on its scale",
-            "select {key}, metric, scale, value from {table} as these where metric in ('csat', 'nps', 'ces')"
+            "select {key}, metric, scale, value from {table} as these where metric in ('csat', 'nps', 'ces', 'fcr')"
             " and scale is not null and value is not null and (scale, value)"
             f" not in (select scale, cast(answer as numeric) from {answers_on_scale()} as scales (scale, answer))",
             mostly=MOSTLY,

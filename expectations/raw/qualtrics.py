@@ -14,7 +14,7 @@ from kefu.expectations.rules import (
     scale_names,
 )  # fmt: skip
 
-METRICS = ["csat", "nps", "ces", "other"]
+METRICS = ["csat", "nps", "ces", "fcr", "other"]
 
 # Responses can be deleted in Qualtrics, and the trailing window is read anew: a few go. A tenth is a lost load.
 MERGED = 0.9
@@ -63,7 +63,7 @@ SUITES = {
             "An answer lies on the scale of its question",
             "select these.survey_id, these.response_id, these.question_id, value, scale from {table} as these"
             " join questions using (survey_id, question_id)"
-            " where metric in ('csat', 'nps', 'ces') and scale is not null and coalesce(value, '') <> ''"
+            " where metric in ('csat', 'nps', 'ces', 'fcr') and scale is not null and coalesce(value, '') <> ''"
             " and (scale, case when value ~ '^-?[0-9]+([.][0-9]+)?$' then cast(value as numeric) end)"
             f" not in (select scale, cast(answer as numeric) from {answers_on_scale()} as scales (scale, answer))"
             " is not false",

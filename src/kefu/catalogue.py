@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -20,8 +20,8 @@ from kefu import golden
 from kefu.edge_rules import RULES
 from kefu.errors import KefuError
 
-Unit = Literal["percent", "seconds", "count", "points", "score", "ratio", "index"]
-Interval = Literal["share", "mean", "nps", "ratio", "percentile", "patience", "none"]
+Unit = Literal["percent", "seconds", "days", "count", "points", "score", "ratio", "index", "per_hour"]
+Interval = Literal["share", "mean", "nps", "ratio", "percentile", "patience", "weighted", "none"]
 LANGUAGES = ("en", "zh")
 
 # The columns of the kpi tables behind the dimensions people name.
@@ -57,16 +57,22 @@ INTERVAL_NOTES = {
         "zh": "Kaplan-Meier 中位数的 95% 区间（Greenwood，log-log）；等待按区段计数："
         "1000 秒以内精确，以上误差不超过 0.5%；MetricFlow 无法计算",
     },
+    "weighted": {
+        "en": "95 % Wilson interval over the effective number of answers (Kish); MetricFlow cannot form it",
+        "zh": "按有效样本量（Kish）计算的 95% Wilson 区间；MetricFlow 无法计算",
+    },
     "none": {"en": "full count, no interval", "zh": "全量计数，无区间"},
 }
 UNIT_NAMES = {
     "percent": {"en": "share, 0 to 1", "zh": "占比，0 至 1"},
     "seconds": {"en": "seconds", "zh": "秒"},
+    "days": {"en": "days", "zh": "天"},
     "count": {"en": "count", "zh": "数量"},
     "points": {"en": "points, -100 to 100", "zh": "分，-100 至 100"},
     "score": {"en": "score, 0 to 1", "zh": "得分，0 至 1"},
     "ratio": {"en": "a ticket or issue", "zh": "每工单或每问题"},
     "index": {"en": "ratio, 1 is as planned", "zh": "比值，1 为与计划一致"},
+    "per_hour": {"en": "an hour", "zh": "每小时"},
 }
 DIRECTION_NAMES = {
     "up": {"en": "higher is better", "zh": "越高越好"},
@@ -283,6 +289,7 @@ _ORDER = {
             "kpi_tickets_daily",
             "kpi_ticket_durations",
             "kpi_backlog_daily",
+            "kpi_backlog_ages_daily",
             "kpi_sla_daily",
             "kpi_issues_daily",
             "kpi_satisfaction_daily",
@@ -301,21 +308,21 @@ def _kpi(
     metric: Mapping[str, Any], meta: Mapping[str, Any], metrics: Mapping[str, Any], model: Mapping[str, Any]
 ) -> Kpi:
     def total(name: str) -> str:
+        if "non_additive_dimension" in metrics[name]:  # a stock: of several days the last
+            return f"kpis.sum_at_last({metrics[name]['expr']}, service_date)"
         return f"sum({metrics[name]['expr']})"
 
     _validate(meta, model)
     interval: Interval = meta["interval"]
     table, low, high = model["name"], None, None
-    if interval == "none" and metric["type"] == "ratio":  # of sums over everything there was
+    if interval == "none" and metric.get("type") == "ratio":  # of sums over everything there was
         numerator, denominator = total(metric["numerator"]), total(metric["denominator"])
         n, value = denominator, f"cast({numerator} as double precision) / nullif({denominator}, 0)"
     elif interval == "none":
-        if "non_additive_dimension" in metric:  # a stock: of several days the last
-            numerator = f"kpis.sum_at_last({metric['expr']}, service_date)"
-        else:  # or the highest of all
-            numerator = f"{metric['agg']}({metric['expr']})"
-        n = total(meta["n"]) if "n" in meta else numerator
+        numerator, n = _of_everything(metric, meta, total)
         denominator, value = "null", f"cast({numerator} as double precision)"
+    elif interval == "weighted":
+        numerator, denominator, n, value, low, high = _weighted(meta)
     elif interval in ("percentile", "patience"):
         table, numerator, denominator = model["config"]["meta"]["bands"], "null", "null"
         n, value, low, high = _of_bands(metric, meta)
@@ -336,6 +343,8 @@ def _kpi(
             low, high = (
                 f"kpis.ratio_{end}({numerator}, {denominator}, {moments}, {n}, {most})" for end in ("low", "high")
             )
+            if meta["unit"] == "per_hour":  # of seconds
+                value, low, high = (f"3600 * {one}" for one in (value, low, high))
         else:
             value = f"100 * {value}"
             sides_of = (
@@ -385,6 +394,32 @@ def _kpi(
         denominator_classes=sides[1],
         classes={name: _both(words) for name, words in classes.items()},
     )
+
+
+def _of_everything(metric: Mapping[str, Any], meta: Mapping[str, Any], total: Callable[[str], str]) -> tuple[str, str]:
+    """A full count, or a percentile or the highest of all there was, and n."""
+    if "percentile" in metric:  # of a stock: of what there was at the end of the last day
+        ordered = f"kpis.counted_at(service_date, {metric['expr']}, {meta['n']})"
+        numerator = f"kpis.percentile_at_last({metric['percentile']}) within group (order by {ordered})"
+        return numerator, f"kpis.sum_at_last({meta['n']}, service_date)"
+    if "non_additive_dimension" in metric:
+        numerator = f"kpis.sum_at_last({metric['expr']}, service_date)"
+    else:
+        numerator = f"{metric['agg']}({metric['expr']})"
+    return numerator, total(meta["n"]) if "n" in meta else numerator
+
+
+def _weighted(meta: Mapping[str, Any]) -> tuple[str, str, str, str, str, str]:
+    """Numerator, denominator, n, value, low and high of a share that is weighted by stratum."""
+    parts = f"kpis.answered_part({', '.join(meta['parts'])})"
+    sums = f"kpis.weighted_share({meta['weight_cap']}) within group (order by {parts})"
+    numerator, denominator, effective = (f"({sums})[{place}]" for place in (1, 2, 3))
+    share = f"{numerator} / nullif({denominator}, 0)"
+    low, high = (
+        f"kpis.wilson_{end}(cast({effective} * {share} as double precision), cast({effective} as double precision))"
+        for end in ("low", "high")
+    )
+    return numerator, denominator, f"sum({meta['n']})", f"cast({share} as double precision)", low, high
 
 
 def _of_bands(metric: Mapping[str, Any], meta: Mapping[str, Any]) -> tuple[str, str, str, str]:

@@ -193,11 +193,12 @@ class Shift(_Model):
 
 
 class Answered(_Model):
-    """One submission of a questionnaire: satisfaction 1 to 5, recommendation 0 to 10."""
+    """One submission: satisfaction 1 to 5, recommendation 0 to 10, whether it was solved the first time 1 or not 0."""
 
     at: datetime
     csat: int | None = Field(None, ge=1, le=5)
     nps: int | None = Field(None, ge=0, le=10)
+    fcr: int | None = Field(None, ge=0, le=2)
     finished: bool = True
 
 

@@ -71,6 +71,9 @@ class Parameters(_Model):
     adherence_tolerance_seconds: int = Field(
         300, ge=0, description="W03: a deviation from the plan up to this long is none."
     )
+    backlog_rate_days: int = Field(
+        28, ge=1, le=366, description="T10: days of work go by the mean of so many days' solves."
+    )
     minimum_n: int = Field(
         1, ge=1, description="E18: dashboards hide the value of fewer, and of fewer than the KPI's own smallest n."
     )

@@ -321,6 +321,114 @@ is 'Lower end of the 95 % interval of a percentile, an order statistic. NULL whe
 comment on aggregate kpis.percentile_of_bands_high(double precision order by bigint)
 is 'Upper end of the 95 % interval of a percentile, an order statistic. NULL where there are too few durations.';
 
+-- Percentiles of a stock (the ages of open tickets), at the latest day in the group: `percentile_at_last(0.9) within
+-- group (order by counted_at(day, band, n))`. A band has less than 16 bits; n = 0 says that the day is known all the same.
+create or replace function kpis.counted_at(day date, band bigint, things bigint)
+returns bigint language sql immutable parallel safe as
+$$
+    select (day - date '1900-01-01') * 1099511627776
+        + case when things > 0 then least(band, 65535) * 16777216 + least(things, 16777215) else 0 end
+$$;
+
+comment on function kpis.counted_at(date, bigint, bigint)
+is 'A band with the number of things in it on a day, for kpis.percentile_at_last. NULL without a day.';
+
+create or replace function kpis.percentile_at_last_value(state bigint [], fraction double precision)
+returns bigint language plpgsql immutable parallel safe as $$
+declare
+    last constant bigint := (select max(each >> 40) from unnest(state) as each);
+begin
+    return kpis.percentile_found(
+        array(
+            select each & 1099511627775 from unnest(state) as each
+            where each >> 40 = last and each & 1099511627775 > 0
+        ),
+        fraction, 0
+    );
+end
+$$;
+
+create or replace aggregate kpis.percentile_at_last(fraction double precision order by counted bigint) (
+    sfunc = array_append,
+    stype = bigint [],
+    initcond = '{}',
+    finalfunc = kpis.percentile_at_last_value,
+    finalfunc_modify = read_only,
+    parallel = safe
+);
+
+comment on aggregate kpis.percentile_at_last(double precision order by bigint)
+is 'Percentile (0 to 1) over the rows of the latest day in the group. NULL where there is nothing that day.';
+
+-- A share of answers in which each stratum (channel and team) counts by how seldom its customers answer:
+-- `weighted_share(5) within group (order by answered_part(…))`. The weight is that of 1 / (the
+-- stratum's share of delivered invitations that were answered), 1 on average over the invitations, to six digits, and at
+-- most the cap. A stratum in which no invitation was answered (a link on a page) has weight 1. The parts of a row travel as
+-- one text, so that collecting them is a built-in function. The result: {weighted positive, weighted answers, their
+-- effective number (Kish)}; NULL without answers.
+create or replace function kpis.answered_part(
+    stratum text, positive numeric, responses numeric, delivered bigint, answered bigint
+) returns text language sql immutable parallel safe as
+$$ select concat_ws('|', positive, responses, delivered, answered, stratum) $$;
+
+create or replace function kpis.weighted_share_result(state text [], cap numeric)
+returns numeric [] language sql immutable parallel safe as $$
+    with strata as (
+        select
+            substring(each from '^(?:[^|]*[|]){4}(.*)$') as stratum,
+            sum(cast(split_part(each, '|', 1) as numeric)) as positive,
+            sum(cast(split_part(each, '|', 2) as numeric)) as responses,
+            sum(cast(split_part(each, '|', 3) as numeric)) as delivered,
+            sum(cast(split_part(each, '|', 4) as numeric)) as answered
+        from unnest(state) as each
+        group by 1
+    ),
+
+    known as (
+        select
+            sum(answered) as answered,
+            sum(delivered) as delivered
+        from strata
+        where answered > 0
+    ),
+
+    weighted as (
+        select
+            strata.positive,
+            strata.responses,
+            case
+                when strata.answered > 0
+                    then least(
+                        cap, round(strata.delivered * known.answered / (strata.answered * known.delivered), 6)
+                    )
+                else 1
+            end as weight
+        from strata
+        cross join known
+        where strata.responses > 0
+    )
+
+    select array[
+        sum(weight * positive),
+        sum(weight * responses),
+        sum(weight * responses) * sum(weight * responses) / nullif(sum(weight * weight * responses), 0)
+    ]
+    from weighted
+    having count(*) > 0
+$$;
+
+create or replace aggregate kpis.weighted_share(cap numeric order by part text) (
+    sfunc = array_append,
+    stype = text [],
+    initcond = '{}',
+    finalfunc = kpis.weighted_share_result,
+    finalfunc_modify = read_only,
+    parallel = safe
+);
+
+comment on aggregate kpis.weighted_share(numeric order by text)
+is 'Weighted positive answers, weighted answers and their effective number, by strata of kpis.answered_part.';
+
 -- How long customers are ready to wait, by Kaplan and Meier: `median_patience(waited(band, n, whether they left))`. Who
 -- was answered might have waited longer, and counts only among those still waiting until then.
 create or replace function kpis.waited(band bigint, contacts bigint, has_left boolean)

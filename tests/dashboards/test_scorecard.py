@@ -24,8 +24,8 @@ AS_OF = datetime(2026, 11, 25, 2, 0)  # Wednesday 10:00 in Shanghai, naive UTC
 TABLES = (
     "kpi_telephony_hourly", "kpi_contact_durations_daily", "kpi_leg_durations_daily", "kpi_queue_visits_daily",
     "kpi_callbacks_daily", "kpi_concurrency_daily", "kpi_tickets_daily", "kpi_ticket_durations_daily",
-    "kpi_backlog_daily", "kpi_sla_daily", "kpi_issues_daily", "kpi_satisfaction_daily", "kpi_quality_daily",
-    "kpi_workforce_daily",
+    "kpi_backlog_daily", "kpi_backlog_ages_daily", "kpi_sla_daily", "kpi_issues_daily", "kpi_satisfaction_daily",
+    "kpi_quality_daily", "kpi_workforce_daily",
 )  # fmt: skip
 DIRECTOR = ("service_level", "abandon_rate", "csat", "nps", "first_reply_time", "backlog")
 TEAMS = {
@@ -79,6 +79,8 @@ def parts(
     }  # fmt: skip
     timed = {  # how many, and the seconds of each
         ("first_replies_business", "first_reply_business"): 4_000, ("next_replies", "next_reply"): 8_000,
+        ("chat_first_replies", "chat_first_reply"): 90,
+        ("chat_first_replies_business", "chat_first_reply_business"): 60,
         ("next_replies_business", "next_reply_business"): 3_000, ("reply_turns", "reply"): 9_000,
         ("requester_waits", "requester_wait"): 50_000, ("requester_waits_business", "requester_wait_business"): 20_000,
         ("agent_waits", "agent_wait"): 30_000, ("agent_waits_business", "agent_wait_business"): 10_000,
@@ -98,6 +100,7 @@ def parts(
         "csat_score_squares": positive + 0.0625 * (answers - positive),
         "csat_best": positive, "csat_negative": answers - positive, "bad_ratings": answers - positive,
         "recovered_ratings": (answers - positive) // 3,
+        "fcr_responses": answers, "fcr_confirmed": positive,
         "nps_responses": answers, "nps_promoters": answers // 2, "nps_detractors": answers // 5,
         "ces_responses": answers, "ces_very_easy": answers // 2, "ces_hard": answers - answers // 2,
         "invitations_eligible": 7 * answers, "invitations_sent": 6 * answers,
@@ -118,14 +121,18 @@ def parts(
         "over_squares": 400_000 * abandoned, "updates_due": offered, "updates_on_time": offered - abandoned,
     }  # fmt: skip
     stock = [
-        ("kpi_backlog_daily", {**dims, "service_date": when, "priority": "normal", "open_tickets": number})
+        (table, {**dims, "service_date": when, "priority": "normal", "open_tickets": number, **parts})
         for when, number in ((day, 7 * backlog), (monday + timedelta(days=6), backlog))
+        for table, parts in (
+            ("kpi_backlog_daily", {"solved_recently": 4 * offered, "open_ticket_days": 28 * number}),
+            ("kpi_backlog_ages_daily", {"age_days": 3}),
+        )
     ]
     timed = {
         "kpi_contact_durations_daily": {"wait_answered": (12, answered), "wait_abandoned": (60, abandoned)},
         "kpi_leg_durations_daily": dict.fromkeys(("talk", "hold", "wrap", "handle"), (200, answered)),
         "kpi_ticket_durations_daily": dict.fromkeys(
-            ("first_reply", "first_resolution", "full_resolution"), (90_050, offered)
+            ("first_reply", "first_resolution", "full_resolution", "chat_first_reply"), (90_050, offered)
         ),
     }
     durations = [
@@ -144,34 +151,26 @@ def parts(
         "callback_wait_squares": 14_000_000 * answers, "callback_business_waits": answers,
         "callback_wait_business_seconds": 1_800 * answers, "callback_wait_business_squares": 4_000_000 * answers,
     }  # fmt: skip
+    quality = {
+        **dims, "evaluations": 50, "critical_failures": 5, "customer_failures": 2, "business_failures": 2,
+        "compliance_failures": 1, "scored": 50, "auto_scored": 50, "evaluable": answered, "evaluated": 50,
+        "evaluated_for_a_reason": 5, "earned_weight": 40, "applicable_weight": 50, "scores": 40, "strict_scores": 38,
+        "auto_earned_weight": 45, "auto_applicable_weight": 50, "earned_squares": 33, "applicable_squares": 50,
+        "earned_products": 40, "scores_squares": 33, "strict_scores_squares": 32, "auto_earned_squares": 41,
+        "auto_applicable_squares": 50, "auto_earned_products": 45,
+    }  # fmt: skip
+    worked = {  # of ten agents, a thousand seconds or so each
+        "handling_seconds": 8_000, "staffed_seconds": 10_000, "contact_seconds": 8_000, "on_contact_seconds": 8_000,
+        "adherent_seconds": 9_000, "scheduled_seconds": 10_000, "conforming_seconds": 9_500,
+        "scheduled_on_queue_seconds": 9_000, "away_seconds": 2_000, "planned_away_seconds": 1_500,
+        "unplanned_away_seconds": 500, "paid_seconds": 10_000, "productive_seconds": 10_000, "handled_legs": 40,
+    }  # fmt: skip
+    for name in ("occupancy", "adherence", "conformance", "shrinkage", "planned", "unplanned", "productivity"):
+        worked |= {f"{name}_days": 10, f"{name}_squares": 8_000_000, f"{name}_products": 8_900_000}
+        worked[f"{name}_base_squares"] = 10_000_000
     concurrency = {**dims, "slot_seconds": 400 * answered, "busy_seconds": 300 * answered}
-    evaluated = {
-        **dims, "evaluations": 40, "critical_failures": 3, "customer_failures": 1, "business_failures": 1,
-        "compliance_failures": 1, "scored": 40, "earned_weight": 3_500, "applicable_weight": 4_000,
-        "earned_squares": 310_000, "applicable_squares": 400_000, "earned_products": 350_000, "scores": 35,
-        "scores_squares": 31, "strict_scores": 33, "strict_scores_squares": 30, "auto_scored": 60,
-        "auto_earned_weight": 5_000, "auto_applicable_weight": 6_000, "auto_earned_squares": 420_000,
-        "auto_applicable_squares": 600_000, "auto_earned_products": 500_000, "evaluable": answered,
-        "evaluated": answered // 30, "evaluated_for_a_reason": answered // 100,
-    }  # fmt: skip
-    days = 12
-    shares = {  # what of what, of every day of an agent
-        "occupancy": ("handling", 20_000, "staffed", 25_000), "adherence": ("adherent", 26_000, "scheduled", 28_000),
-        "conformance": ("conforming", 24_000, "scheduled_on_queue", 25_000),
-        "shrinkage": ("away", 9_000, "paid", 30_000), "planned": ("planned_away", 7_000, "paid", 30_000),
-        "unplanned": ("unplanned_away", 2_000, "paid", 30_000),
-    }  # fmt: skip
-    worked: Row = {**dims}
-    for share, (part, some, whole, all_of_it) in shares.items():
-        worked |= {
-            f"{part}_seconds": days * some, f"{whole}_seconds": days * all_of_it, f"{share}_days": days,
-            f"{share}_squares": days * some**2, f"{share}_base_squares": days * all_of_it**2,
-            f"{share}_products": days * some * all_of_it,
-        }  # fmt: skip
     return [
         *durations,
-        ("kpi_quality_daily", evaluated),
-        ("kpi_workforce_daily", worked),
         ("kpi_queue_visits_daily", visits),
         ("kpi_callbacks_daily", callbacks),
         ("kpi_concurrency_daily", concurrency),
@@ -180,6 +179,8 @@ def parts(
         ("kpi_sla_daily", promises),
         ("kpi_satisfaction_daily", satisfaction),
         ("kpi_issues_daily", issues),
+        ("kpi_quality_daily", quality),
+        ("kpi_workforce_daily", {**dims, **worked}),
         *stock,
     ]
 
@@ -214,7 +215,8 @@ def build(
     with warehouse.connect(settings, "transformer") as connection, connection.cursor() as cursor:
         cursor.execute(
             "create table staging.stg_kefu__build as"
-            " select cast(%s as timestamp) as as_of_at, 'Asia/Shanghai' as reporting_zone, 1 as minimum_n",
+            " select cast(%s as timestamp) as as_of_at, 'Asia/Shanghai' as reporting_zone,"
+            " cast(1 as bigint) as minimum_n",
             [AS_OF],
         )
         cursor.execute("create table marts_a.dim_team (team_id text, team_en text, team_zh text)")

@@ -454,6 +454,20 @@ def files() -> Rows:
                 }
                 for value in (3, 4, 5, 7)
             ),
+            # solved the first time: yes, no, and what is neither
+            *(
+                {
+                    "response_id": f"e{line}",
+                    "question": "solved",
+                    "metric": "fcr",
+                    "scale": "yes_no",
+                    "value": value,
+                    "responded_at": at("02 03:00"),
+                    "_file": "survey.csv",
+                    "_line": 10 + line,
+                }
+                for line, value in ((3, 1), (4, 0), (5, 1), (7, 3))
+            ),
         ],
         **time_and_quality(),
     }

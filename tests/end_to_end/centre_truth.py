@@ -165,7 +165,7 @@ def ticket_frames(lives: list[Row], day: Callable[[str], date], piles: list[Row]
             ),
             ("date", "source", "channel", "team", "priority", "seconds", "business", "first"),
         ),
-        "piles": frame(piles, ("date", "source", "channel", "team", "priority", "open")),
+        "piles": frame(piles, ("date", "source", "channel", "team", "priority", "open", "ages", "recent", "days")),
     }
 
 
@@ -382,27 +382,34 @@ def _is_thanks(n: int, at: str, solves: list[tuple[int, str]], replies: list[int
     return _seconds(at, when) <= 24 * 3600 and not any(n <= reply <= again for reply in replies)
 
 
+RECENT = 28  # days of solves that days of work go by
+
+
 def _piles(tickets: list[Row], day: Any, last: date) -> Iterator[Row]:
-    """Every day's open tickets, one row a combination, from its first open ticket on."""
-    changes: Counter[tuple[date, str, str, str]] = Counter()
+    """Every day's open tickets with their ages, and what was solved of late, one row a combination."""
+    lying: dict[tuple[date, tuple[str, str, str]], list[int]] = {}
+    solves: Counter[tuple[date, tuple[str, str, str]]] = Counter()
+    seen: set[date] = set()
     for life in tickets:
         by_day: dict[date, tuple[str, str | None, str | None]] = {}
         for at, status, team, priority in life["states"]:
             by_day[day(at)] = (status, team, priority)
-        days = sorted(by_day)
-        for place, when in enumerate(days):
+        seen |= by_day.keys()
+        created = day(life["created_at"])
+        was_open = True
+        for when, until in itertools.pairwise([*sorted(by_day), last + timedelta(days=1)]):
             status, team, priority = by_day[when]
-            if status in (*SOLVED, "deleted"):
-                continue
             pile = (life["channel"], team or "none", priority or "normal")
-            changes[(when, *pile)] += 1
-            if place + 1 < len(days):
-                changes[(days[place + 1], *pile)] -= 1
-    for pile in sorted({key[1:] for key in changes}):
-        open_tickets = 0
-        when = min(key[0] for key in changes if key[1:] == pile)
+            if status in SOLVED:
+                solves[when, pile] += was_open
+            was_open = status not in (*SOLVED, "deleted")
+            for n in range((until - when).days if was_open else 0):
+                at_end = when + timedelta(days=n)
+                lying.setdefault((at_end, pile), []).append(max((at_end - created).days, 0))
+    for pile in sorted({pile for _, pile in (*lying, *solves)}):
+        when = min(day for day, name in (*lying, *solves) if name == pile)
         while when <= last:
-            open_tickets += changes[(when, *pile)]
+            ages = lying.get((when, pile), [])
             channel, team, priority = pile
             yield {
                 "date": when,
@@ -410,7 +417,10 @@ def _piles(tickets: list[Row], day: Any, last: date) -> Iterator[Row]:
                 "channel": channel,
                 "team": team,
                 "priority": priority,
-                "open": open_tickets,
+                "open": len(ages),
+                "ages": tuple(ages),
+                "recent": sum(solves[when - timedelta(days=n), pile] for n in range(RECENT)),
+                "days": min(RECENT, (when - min(seen)).days + 1),
             }
             when += timedelta(days=1)
 

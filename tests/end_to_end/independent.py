@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 import pandas as pd
@@ -35,8 +35,9 @@ class Facts:
     created, replied, solved, resolved, turns: source channel team priority (None: not recorded or unknown);
         created also unreplied; the others seconds, business [s]; solved also reopened, one_touch, reassignments,
         reopens, group_hops, repliers; resolved requester_wait, agent_wait [s], each also _business; turns first
-    piles: source channel team priority open, one row a day and combination (end of day)
-    answers: source channel team survey segment metric (csat, nps, ces) box score group; one row a team that has a
+    piles: source channel team priority open ages (of each in days) recent (solved of late) days (of that); one row a
+        day and combination (end of day)
+    answers: source channel team survey segment metric (csat, nps, ces, fcr) box score group; one row a team that has a
         share of the answer, with its weight
     ratings: source channel team survey segment recovered weight; bad ones only, those that do not count too
     invitations: source channel team survey segment sent delivered answered
@@ -72,6 +73,13 @@ class Facts:
     reviewed: pd.DataFrame = field(default_factory=pd.DataFrame)
     agent_days: pd.DataFrame = field(default_factory=pd.DataFrame)
 
+    @property
+    def asked(self) -> pd.DataFrame:
+        """Answers about satisfaction and invitations in one frame; what is no invitation is not delivered."""
+        frames = (self.answers[self.answers.metric == "csat"], self.invitations)
+        both = pd.concat([one.astype(object) for one in frames], ignore_index=True)
+        return both.assign(**{name: both[name].eq(True) for name in ("delivered", "answered")})
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -98,10 +106,7 @@ def share(numerator: pd.Series, denominator: pd.Series) -> Answer:
     x, n = int(numerator.sum()), int(denominator.sum())
     if n == 0:
         return Answer(None, x, 0, None, None)
-    p = x / n
-    middle = (p + Z * Z / (2 * n)) / (1 + Z * Z / n)
-    half = Z * math.sqrt(p * (1 - p) / n + Z * Z / (4 * n * n)) / (1 + Z * Z / n)
-    return Answer(p, x, n, max(0.0, middle - half), min(1.0, middle + half))
+    return Answer(x / n, x, n, *interval_of_share(x, n))
 
 
 def mean(values: pd.Series) -> Answer:
@@ -128,10 +133,7 @@ def credited_share(part: pd.Series, frame: Group) -> Answer:
     x, n = credited(frame.weight[part]), credited(frame.weight)
     if n == 0:
         return Answer(None, x, 0, None, None)
-    p = x / n
-    middle = (p + Z * Z / (2 * n)) / (1 + Z * Z / n)
-    half = Z * math.sqrt(p * (1 - p) / n + Z * Z / (4 * n * n)) / (1 + Z * Z / n)
-    return Answer(p, x, n, max(0.0, middle - half), min(1.0, middle + half))
+    return Answer(x / n, x, n, *interval_of_share(x, n))
 
 
 def credited_mean(frame: Group) -> Answer:
@@ -196,6 +198,14 @@ def _score(kind: str) -> Formula:
 
 def _time(part: str, whole: str, most: float = 1.0) -> Formula:
     return lambda frame: ratio(frame[part], frame[whole], most)
+
+
+def _an_hour(part: pd.Series, seconds: pd.Series) -> Answer:
+    """A ratio to seconds, told for an hour of them."""
+    one = ratio(part, seconds, math.inf)
+    value = None if one.value is None else 3600 * int(part.sum()) / int(seconds.sum())
+    low, high = (None if end is None else 3600 * end for end in (one.low, one.high))
+    return Answer(value, one.numerator, one.n, low, high)
 
 
 def _short(frame: Group) -> pd.Series:
@@ -292,6 +302,8 @@ KPIS: dict[str, tuple[str, Formula]] = {
     "next_reply_time": ("turns", lambda f: mean(f.seconds[f["first"] == False])),  # noqa: E712
     "next_reply_time_business": ("turns", lambda f: mean(f.business[f["first"] == False])),  # noqa: E712
     "reply_time": ("turns", lambda f: mean(f.seconds)),
+    "chat_first_response_time": ("turns", lambda f: mean(_first_in_chat(f).seconds)),
+    "chat_first_response_time_business": ("turns", lambda f: mean(_first_in_chat(f).business)),
     "requester_wait_time": ("resolved", lambda f: mean(f.requester_wait)),
     "requester_wait_time_business": ("resolved", lambda f: mean(f.requester_wait_business)),
     "agent_wait_time": ("resolved", lambda f: mean(f.agent_wait)),
@@ -302,6 +314,9 @@ KPIS: dict[str, tuple[str, Formula]] = {
     "group_hops_per_ticket": ("solved", lambda f: mean(f.group_hops)),
     "agents_per_ticket": ("solved", lambda f: mean(f.repliers)),
     "backlog": ("piles", lambda f: _last_day(f)),
+    "backlog_days_of_work": ("piles", lambda f: _days_of_work(f)),
+    "backlog_age_p50": ("piles", lambda f: _age(f, 50)),
+    "backlog_age_p90": ("piles", lambda f: _age(f, 90)),
     "first_contact_resolution": ("issues", lambda f: share(f.fcr & f.final, f.resolved & f.final)),
     "repeat_contact_rate": ("issues", lambda f: share(f.contacts - 1, f.contacts)),
     "contacts_per_issue": ("issues", lambda f: mean(f.contacts)),
@@ -315,7 +330,12 @@ KPIS: dict[str, tuple[str, Formula]] = {
     "csat_mean": ("answers", lambda f: credited_mean(f[f.metric == "csat"])),
     "dissatisfied_rate": ("answers", lambda f: credited_share(f.box == "bottom", f[f.metric == "csat"])),
     "nps": ("answers", lambda f: nps(f[f.metric == "nps"])),
+    "first_contact_resolution_confirmed": (
+        "answers",
+        lambda f: credited_share(f.box == "top", f[f.metric == "fcr"]),
+    ),
     "customer_effort": ("answers", lambda f: credited_share(f.group == "easy", f[f.metric == "ces"])),
+    "weighted_csat": ("asked", lambda f: _weighted(f)),
     "response_rate": ("invitations", lambda f: share(f.answered, f.delivered)),
     "invite_rate": ("invitations", lambda f: share(f.sent, f.sent.notna())),
     "qa_score": ("evaluations", _score("human")),
@@ -332,8 +352,14 @@ KPIS: dict[str, tuple[str, Formula]] = {
     "shrinkage": ("agent_days", _time("away", "paid")),
     "planned_shrinkage": ("agent_days", _time("planned_away", "paid")),
     "unplanned_shrinkage": ("agent_days", _time("unplanned_away", "paid")),
+    "contacts_per_productive_hour": ("agent_days", lambda f: _an_hour(f.handled, f.productive)),
     "recovery_rate": ("ratings", lambda f: credited_share(f.recovered, f)),
 }
+
+
+def _first_in_chat(frame: Group) -> Group:
+    return frame[frame["first"].astype(bool) & frame.channel.isin(("chat", "messaging"))]
+
 
 # Durations of which percentiles are formed: which frame, and its durations.
 DURATIONS: dict[str, tuple[str, Callable[[Group], pd.Series]]] = {
@@ -345,6 +371,7 @@ DURATIONS: dict[str, tuple[str, Callable[[Group], pd.Series]]] = {
     "average_hold_time": ("legs", lambda f: f.hold[f.held]),
     "average_wrap_time": ("legs", lambda f: f.wrap),
     "first_reply_time": ("replied", lambda f: f.seconds),
+    "chat_first_response_time": ("turns", lambda f: _first_in_chat(f).seconds),
     "first_resolution_time": ("solved", lambda f: f.seconds),
     "full_resolution_time": ("resolved", lambda f: f.seconds),
 }
@@ -364,6 +391,63 @@ KPIS |= {
 def _last_day(frame: Group) -> Answer:
     last = frame[frame.date == frame.date.max()]
     return Answer(float(last.open.sum()), int(last.open.sum()), int(last.open.sum()), None, None)
+
+
+def _days_of_work(frame: Group) -> Answer:
+    """How long the pile of the last day would last at the rate of the solves up to it."""
+    last = frame[frame.date == frame.date.max()]
+    work, solved = int((last.open * last.days).sum()), int(last.recent.sum())
+    return Answer(work / solved if solved else None, work, solved, None, None)
+
+
+def _age(frame: Group, percent: int) -> Answer:
+    """Of all tickets open on the last day, in order of age, the one that so large a share does not exceed."""
+    ages = sorted(age for ages in frame[frame.date == frame.date.max()].ages for age in ages)
+    place = -(-len(ages) * percent // 100)  # rounded up
+    age = _tens(ages[place - 1]) if ages else None
+    return Answer(age, age, len(ages), None, None)
+
+
+def _tens(days: int) -> int:
+    """Days as they are told: exact to 99, then the middle of ten, a hundred, a thousand."""
+    width = 10 ** max(0, len(str(days)) - 2)
+    return days // width * width + width // 2
+
+
+def _weighted(frame: Group) -> Answer:
+    """Satisfaction in which a channel's team counts by how seldom it is answered, at most five times."""
+    strata = [group for _, group in frame.groupby(["channel", "team"])]
+    asked = [(int(one.delivered.sum()), int(one.answered.sum())) for one in strata]
+    all_asked, all_answered = (sum(pair[place] for pair in asked if pair[1]) for place in (0, 1))
+    up = whole = spread = total = Decimal(0)
+    for one, (delivered, answered) in zip(strata, asked, strict=True):
+        given = one[one.metric == "csat"]
+        responses = sum(given.weight, Decimal(0))
+        if not responses:
+            continue
+        total += responses
+        weight = Decimal(1)
+        if answered:
+            exact = Decimal(delivered * all_answered) / Decimal(answered * all_asked)
+            weight = min(Decimal(5), exact.quantize(Decimal("0.000001"), ROUND_HALF_UP))
+        up += weight * sum(given.weight[given.box == "top"], Decimal(0))
+        whole += weight * responses
+        spread += weight * weight * responses
+    n = int(total) if total == total.to_integral_value() else float(total)
+    if not whole:
+        return Answer(None, None, n, None, None)
+    effective = float(whole * whole / spread)
+    one_sided = interval_of_share(float(up / whole) * effective, effective)
+    numerator = int(up) if up == up.to_integral_value() else float(up)
+    return Answer(float(up / whole), numerator, n, *one_sided)
+
+
+def interval_of_share(x: float, n: float) -> tuple[float, float]:
+    """Wilson's interval of x of n."""
+    p = x / n
+    middle = (p + Z * Z / (2 * n)) / (1 + Z * Z / n)
+    half = Z * math.sqrt(p * (1 - p) / n + Z * Z / (4 * n * n)) / (1 + Z * Z / n)
+    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def answers(facts: Facts, kpi: str, grain: str = "total", by: Iterable[str] = ()) -> dict[tuple[Any, ...], Answer]:

@@ -26,7 +26,7 @@ EVALUATIONS = (
 REVIEWED = ("date", "source", "channel", "team", "evaluated", "for_a_reason")
 AGENT_DAYS = (
     "date", "source", "team", "agent", "handling", "staffed", "adherent", "scheduled", "conforming",
-    "scheduled_on_queue", "away", "planned_away", "unplanned_away", "paid",
+    "scheduled_on_queue", "away", "planned_away", "unplanned_away", "paid", "productive", "handled",
 )  # fmt: skip
 
 QUARTER = 900
@@ -131,6 +131,9 @@ def _agent_day(name: str, agent: Agent, day: date, rules: Rules) -> Iterator[Row
         if states_now:
             sums["handling"] += seconds * is_handling
             sums["staffed"] += seconds * on_queue
+            pause = next((word for word in PAUSES if word in states_now), None)
+            sums["productive"] += seconds * (on_queue or pause in ("training", "coaching"))
+            sums["handled"] += sum(one.what == "talk" and one.begin == begin for one in legs)
         sums["conforming"] += seconds * on_queue
         sums["scheduled"] += seconds * (planned not in (None, "absence"))
         sums["adherent"] += seconds * (planned not in (None, "absence") and place not in missed)

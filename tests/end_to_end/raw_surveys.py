@@ -26,6 +26,7 @@ TICKET_RATING = "zendesk-ticket-rating"
 # scale: lowest and highest answer, the highest one that is bad, the lowest one that is good
 SCALES = {
     "thumbs": (0, 1, 0, 1),
+    "yes_no": (0, 1, 0, 1),
     "three_point": (1, 3, 1, 3),
     "five_point": (1, 5, 2, 4),
     "seven_point": (1, 7, 3, 6),
@@ -67,6 +68,8 @@ def on_scale(metric: str, scale: str, text: str) -> Answer | None:
         value = Decimal(text)
     except InvalidOperation:
         return None
+    if scale == "yes_no" and value == 2:  # the second choice is no, too
+        value = Decimal(0)
     lowest, highest, bad, good = SCALES[scale]
     if value != int(value) or not lowest <= value <= highest:
         return None

@@ -33,7 +33,7 @@ Rows = dict[str, list[dict[str, Any]]]
 
 SURVEY = "SV_golden"
 EXPORTS = "exports"  # the source of exported files
-QUESTIONS = {"csat": ("QID1", "five_point"), "nps": ("QID2", "eleven_point")}
+QUESTIONS = {"csat": ("QID1", "five_point"), "nps": ("QID2", "eleven_point"), "fcr": ("QID3", "yes_no")}
 DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 SINCE = datetime(2020, 1, 1, tzinfo=UTC)  # what every story finds in place is that old
 METRICS = {

@@ -16,6 +16,8 @@
     'ces_easy': "metric = 'ces' and ces_group = 'easy'",
     'ces_neutral': "metric = 'ces' and ces_group = 'neutral'",
     'ces_hard': "metric = 'ces' and ces_group = 'hard'",
+    'fcr_responses': "metric = 'fcr'",
+    'fcr_confirmed': "metric = 'fcr' and box = 'top'",
 } %}
 {%- set scores = ['csat', 'ces'] %}
 {%- set rules = ['time_weighted', 'all_agents_equal', 'last_agent', 'assignee_at_rating'] %}
@@ -103,7 +105,7 @@ credited as (
     from {{ ref('fct_survey_responses') }} as responses
     inner join credits on responses.response_id = credits.response_id
 
-    where responses.is_counted and responses.metric in ('csat', 'nps', 'ces')
+    where responses.is_counted and responses.metric in ('csat', 'nps', 'ces', 'fcr')
 
 ),
 

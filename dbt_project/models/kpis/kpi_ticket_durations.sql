@@ -13,12 +13,23 @@
         'date': 'last_solve_date', 'team': 'last_solve_team_id',
         'seconds': kf_seconds_between('created_at', 'last_solved_at')
     },
+    'chat_first_reply': {
+        'from': 'turns', 'date': 'reply_date', 'team': 'team_id', 'seconds': 'reply_seconds',
+        'where': "is_first_reply and channel in ('chat', 'messaging')"
+    },
 } %}
 with
 
 tickets as (
 
     select * from {{ ref('fct_tickets') }}
+    where not is_excluded
+
+),
+
+turns as (
+
+    select * from {{ ref('fct_ticket_replies') }}
     where not is_excluded
 
 ),
@@ -30,11 +41,11 @@ measured as (
         {{ of.date }} as service_date,
         source,
         channel,
-        {{ of.team }} as team_id,
+        {{ of.team ~ ('' if of.team == 'team_id' else ' as team_id') }},
         priority,
         '{{ measure }}' as measure,
         {{ of.seconds }} as seconds
-    from tickets
+    from {{ of.get('from', 'tickets') }}
     where {{ of.date }} is not null{% if of.where %} and {{ of.where }}{% endif %}
     {{ 'union all' if not loop.last }}
     {%- endfor %}

@@ -42,6 +42,7 @@ are known, their sum, their squares). E09: what an agent opened has nobody waiti
     'resolved': {},
     'turned': {},
 } %}
+{%- set is_first_in_chat = "tickets.is_first_reply and tickets.channel in ('chat', 'messaging')" %}
 {%- set means = {
     'created': [],
     'replied': [
@@ -97,6 +98,13 @@ are known, their sum, their squares). E09: what an agent opened has nobody waiti
         ('next_replies', 'next_reply', 'seconds', 'reply_seconds', 'not tickets.is_first_reply'),
         ('next_replies_business', 'next_reply_business', 'seconds', 'reply_business_seconds',
             'not tickets.is_first_reply'),
+        ('chat_first_replies', 'chat_first_reply', 'seconds', 'reply_seconds', is_first_in_chat),
+        ('chat_first_replies_business', 'chat_first_reply_business', 'seconds', 'reply_business_seconds',
+            is_first_in_chat),
+        ('chat_first_replies_since_last', 'chat_first_reply_since_last', 'seconds', 'since_last_message_seconds',
+            is_first_in_chat),
+        ('chat_first_replies_since_last_business', 'chat_first_reply_since_last_business', 'seconds',
+            'since_last_message_business_seconds', is_first_in_chat),
     ],
 } %}
 {%- set facts = {

@@ -1,6 +1,7 @@
 -- depends_on: {{ ref('kpi_telephony_hourly') }}
 -- depends_on: {{ ref('kpi_tickets_daily') }}
 -- depends_on: {{ ref('kpi_backlog_daily') }}
+-- depends_on: {{ ref('kpi_backlog_ages_daily') }}
 -- depends_on: {{ ref('kpi_sla_daily') }}
 -- depends_on: {{ ref('kpi_issues_daily') }}
 -- depends_on: {{ ref('kpi_satisfaction_daily') }}

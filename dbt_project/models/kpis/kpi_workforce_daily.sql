@@ -7,6 +7,7 @@
     'shrinkage': ['away_seconds', 'paid_seconds'],
     'planned': ['planned_away_seconds', 'paid_seconds'],
     'unplanned': ['unplanned_away_seconds', 'paid_seconds'],
+    'productivity': ['handled_legs', 'productive_seconds'],
 } %}
 with
 
@@ -19,6 +20,9 @@ agent_days as (
         agent_id,
         {{ kf_sum('handling_seconds') }} as handling_seconds,
         {{ kf_sum('handling_seconds + idle_seconds') }} as staffed_seconds,
+        -- W02: who learns is at work
+        {{ kf_sum('handling_seconds + idle_seconds + training_seconds + coaching_seconds') }} as productive_seconds,
+        {{ kf_sum('handled_legs') }} as handled_legs,
         {{ kf_sum('contact_seconds') }} as contact_seconds,
         {{ kf_sum('on_contact_seconds') }} as on_contact_seconds,
         {{ kf_sum('adherent_seconds') }} as adherent_seconds,
@@ -56,6 +60,8 @@ select
     team_id,
     {{ kf_sum('handling_seconds') }} as handling_seconds,
     {{ kf_sum('staffed_seconds') }} as staffed_seconds,
+    {{ kf_sum('productive_seconds') }} as productive_seconds,
+    {{ kf_sum('handled_legs') }} as handled_legs,
     {{ kf_sum('contact_seconds') }} as contact_seconds,
     {{ kf_sum('on_contact_seconds') }} as on_contact_seconds,
     {{ kf_sum('adherent_seconds') }} as adherent_seconds,

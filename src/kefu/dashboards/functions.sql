@@ -11,10 +11,12 @@ language sql immutable parallel safe as $$
             when abs(value) < 72 * 3600 then to_char(value / 3600, 'FM990.0') || case language when 'zh' then ' 小时' else ' h' end
             else to_char(value / 86400, 'FM999,990.0') || case language when 'zh' then ' 天' else ' days' end
         end
+        when 'days' then to_char(value, 'FM999,990.0') || case language when 'zh' then ' 天' else ' days' end
         when 'points' then replace(to_char(value, 'FM990.0'), '-', '−')
         when 'score' then to_char(value, 'FM990.000')
         when 'ratio' then to_char(value, 'FM999,990.00')
         when 'index' then to_char(value, 'FM999,990.00')
+        when 'per_hour' then to_char(value, 'FM999,990.00')
         when 'count' then to_char(value, 'FM999,999,999,990')
     end
 $$;

@@ -21,15 +21,18 @@ UNIT_WORDS = {
     "hours": {"en": "h", "zh": "小时"},
     "minutes": {"en": "min", "zh": "分钟"},
     "seconds": {"en": "s", "zh": "秒"},
+    "days": {"en": "days", "zh": "天"},
 }
 _FORMATS = {
     "percent": ".1%",
     "seconds": ",.0f",
+    "days": ",.1f",
     "count": ",d",
     "points": ",.1f",
     "score": ".3f",
     "ratio": ".2f",
     "index": ".2f",
+    "per_hour": ".2f",
 }
 
 
@@ -79,7 +82,7 @@ def describe(metric: Metric, name: str, language: str, *, weekly: bool = False) 
 def label(metric: Metric, language: str, *, weekly: bool = False) -> str:
     """What readers see in legends and tooltips; no two metrics share it, for Superset finds colours through it."""
     name = metric.kpi.name[language]
-    unit = metric.scale or (metric.kpi.unit if metric.kpi.unit == "seconds" else None)
+    unit = metric.scale or (metric.kpi.unit if metric.kpi.unit in UNIT_WORDS else None)
     if unit:
         word = UNIT_WORDS[unit][language]
         name = f"{name} ({word})" if language == "en" else f"{name}（{word}）"

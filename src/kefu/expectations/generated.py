@@ -65,7 +65,8 @@ def in_range(kpi: Kpi) -> list[Any]:
                 finds="days",
             )
         )
-    if kpi.denominator_sql != "null":
+    # what a stock is measured by (days of work: by what was solved of late) may well be nothing
+    if kpi.denominator_sql != "null" and "sum_at_last" not in kpi.denominator_sql:
         share = " or numerator > denominator or numerator < 0" if kpi.unit == "percent" else ""
         what = "is a part of what it is measured by" if share else "is measured by something wherever there is some"
         found.append(

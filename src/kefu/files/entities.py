@@ -247,7 +247,7 @@ ENTITIES: Mapping[str, Entity] = {
                 "text",
                 "What the question measures.",
                 required=True,
-                words=("csat", "nps", "ces", "other"),
+                words=("csat", "nps", "ces", "fcr", "other"),
             ),
             Field("scale", "text", "Scale of the answer, one of the seed dim_scale."),
             Field("value", "number", "The answer on its scale.", may_be_negative=True),

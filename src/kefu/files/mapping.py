@@ -417,7 +417,7 @@ class _Builder:
             self.problems.append(
                 ((*here, "scale"), f"there is no scale {scale!r}; known are {', '.join(sorted(self.scales))}{hint}")
             )
-        if metric in ("csat", "nps", "ces"):
+        if metric in ("csat", "nps", "ces", "fcr"):
             for name in ("scale", "value"):
                 if name not in fields:
                     self.problems.append((here, f"a {metric} answer needs {name}: {_NEEDED[name]}"))

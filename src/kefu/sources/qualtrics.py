@@ -67,7 +67,7 @@ class Question(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    metric: Literal["csat", "nps", "ces", "other"]
+    metric: Literal["csat", "nps", "ces", "fcr", "other"]
     scale: str = Field(min_length=1)
 
 

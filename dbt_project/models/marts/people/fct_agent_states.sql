@@ -13,9 +13,10 @@
 {%- do turns.append(kf_sum("case when what = '" ~ what ~ "' then turn end") ~ ' as ' ~ what ~ '_turns') -%}
 {%- do counts.append('cast(sum(' ~ what ~ '_turns) over so_far as bigint) as ' ~ what ~ '_count') -%}
 {%- endfor -%}
--- What agents did and were to do, in sums of 15 minutes: finer no reader sees it. Every instant at which anything about
--- an agent changes cuts the agent's day; what holds between two cuts is counted once, however many contacts there are
--- at a time (E15). A contact outside the spells on record does not count: nobody knows what the agent was before it.
+-- What agents did and were to do, in sums of 15 minutes: finer no reader sees it. Every instant at which anything
+-- about an agent changes cuts the agent's day; what holds between two cuts is counted once, however many contacts
+-- there are at a time (E15). A contact outside the spells on record does not count: nobody knows what the agent was
+-- before it. A leg is handled where it began.
 with
 
 build as (
@@ -35,6 +36,7 @@ spell_days as (
         states.team_id,
         states.state as what,
         states.is_stuck and {{ 'true' if loop.first else 'false' }} as is_stuck,
+        0 as legs,
         states.started_at,
         states.counted_to_at as ended_at
     from {{ ref('canonical_agent_state_intervals') }} as states
@@ -54,6 +56,7 @@ spell_days as (
         legs.team_id,
         'contact' as what,
         legs.is_stuck and {{ 'true' if loop.first else 'false' }} as is_stuck,
+        case when legs.kind = 'contact' then 1 else 0 end as legs,
         legs.started_at,
         legs.ended_at
     from {{ ref('canonical_handling_intervals') }} as legs
@@ -205,7 +208,8 @@ turns as (
         agent_day_id,
         started_at as cut_at,
         what,
-        1 as turn
+        1 as turn,
+        legs
     from spell_days
 
     union all
@@ -214,7 +218,8 @@ turns as (
         agent_day_id,
         ended_at as cut_at,
         what,
-        -1 as turn
+        -1 as turn,
+        0 as legs
     from spell_days
 
     union all
@@ -223,7 +228,8 @@ turns as (
         agent_day_id,
         started_at as cut_at,
         'plan_' || activity as what,
-        1 as turn
+        1 as turn,
+        0 as legs
     from due
 
     union all
@@ -232,7 +238,8 @@ turns as (
         agent_day_id,
         ended_at as cut_at,
         'plan_' || activity as what,
-        -1 as turn
+        -1 as turn,
+        0 as legs
     from due
 
     union all
@@ -241,7 +248,8 @@ turns as (
         agent_day_id,
         started_at as cut_at,
         'paid_' || activity as what,
-        1 as turn
+        1 as turn,
+        0 as legs
     from due
     where is_paid
 
@@ -251,7 +259,8 @@ turns as (
         agent_day_id,
         ended_at as cut_at,
         'paid_' || activity as what,
-        -1 as turn
+        -1 as turn,
+        0 as legs
     from due
     where is_paid
 
@@ -261,7 +270,8 @@ turns as (
         agent_day_id,
         cut_at,
         'border' as what,
-        0 as turn
+        0 as turn,
+        0 as legs
     from borders
 
 ),
@@ -271,6 +281,7 @@ cuts as (
     select
         agent_day_id,
         cut_at,
+        {{ kf_sum('legs') }} as legs,
         {{ turns | join(',\n        ') }}
 
     from turns
@@ -285,6 +296,7 @@ running as (
         agent_day_id,
         cut_at,
         lead(cut_at) over (partition by agent_day_id order by cut_at nulls last) as next_at,
+        legs,
         {{ counts | join(',\n        ') }}
 
     from cuts
@@ -303,6 +315,7 @@ stretches as (
         {{ kf_seconds_between('running.cut_at', 'running.next_at') }} as seconds,
         {{ kf_local_date('running.cut_at') }} as service_date,
         running.contact_count,
+        running.legs,
         running.contact_count > 0 or running.on_contact_count > 0 or running.wrap_count > 0 as was_handling,
         {{ signs | join(' or\n        ') }}
             as was_signed_in,
@@ -429,6 +442,7 @@ slots as (
         {{ kf_sum('case when was_signed_in and was_available and not was_handling then seconds end') }} as idle_seconds,
         {{ kf_sum('case when was_signed_in then contact_count * seconds end') }} as contact_seconds,
         {{ kf_sum('case when was_signed_in and contact_count > 0 then seconds end') }} as on_contact_seconds,
+        {{ kf_sum('case when was_signed_in then legs end') }} as handled_legs,
         {%- for state in away %}
         {{ kf_sum("case when not was_on_queue and away_state = '" ~ state ~ "' then seconds end") }}
             as {{ state }}_seconds,
@@ -479,6 +493,7 @@ select
     ] %}
     slots.{{ measure }}_seconds,
     {%- endfor %}
+    slots.handled_legs,
     cast(coalesce(stuck.stuck_timers, 0) as bigint) as stuck_timers
 
 from slots

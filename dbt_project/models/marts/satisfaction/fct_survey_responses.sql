@@ -131,7 +131,7 @@ judged as (
         end as unfit_submission_reason,
         case
             when responses.answer is null then 'no_answer'
-            when responses.metric = 'csat' and scales.scale_id is null then 'off_scale'
+            when responses.metric in ('csat', 'fcr') and scales.scale_id is null then 'off_scale'
             when responses.metric = 'nps' and coalesce(scales.nps_group, '') = '' then 'off_scale'
             when responses.metric = 'ces' and coalesce(scales.ces_group, '') = '' then 'off_scale'
         end as unfit_answer_reason,

@@ -1,6 +1,7 @@
 -- One row per ticket and reporting day on which the ticket entered (1) or left (-1) a team's pile of open tickets, by
--- the state at the end of the day; and one (0) for every pile it was seen in that day, so that a pile is known from its
--- first ticket on, also where that was solved the same day.
+-- the state at the end of the day; and one (0) for every pile it was seen in that day, so that a pile is known from
+-- its first ticket on, also where that was solved the same day. Those of 1 say how long the ticket stayed in the pile,
+-- so that how old what lies in it is can be counted on any day; those of 0 whether that day ended its work.
 with
 
 build as (
@@ -22,10 +23,12 @@ events as (
         events.ticket_id,
         tickets.source,
         tickets.channel,
+        tickets.created_date,
         {{ kf_local_date('events.occurred_at') }} as service_date,
         events.team_id,
         events.priority,
         events.status not in ('solved', 'closed', 'deleted') as is_open,
+        events.status in ('solved', 'closed') as is_solved,
         row_number() over (
             partition by events.ticket_id, {{ kf_local_date('events.occurred_at') }}
             order by events.sequence desc
@@ -45,10 +48,14 @@ days as (
         ticket_id,
         source,
         channel,
+        created_date,
         service_date,
         team_id,
         priority,
         is_open,
+        -- open the day before, or not there yet
+        is_solved
+        and coalesce(lag(is_open) over (partition by ticket_id order by service_date nulls last), true) as was_solved,
         lead(service_date) over (partition by ticket_id order by service_date nulls last) as next_date
 
     from events
@@ -64,7 +71,10 @@ select
     team_id,
     priority,
     service_date,
-    cast(1 as bigint) as change
+    cast(1 as bigint) as change,
+    created_date,
+    next_date as until_date,
+    cast(0 as bigint) as solved
 
 from days
 
@@ -79,7 +89,10 @@ select
     team_id,
     priority,
     next_date as service_date,
-    cast(-1 as bigint) as change
+    cast(-1 as bigint) as change,
+    created_date,
+    cast(null as date) as until_date,
+    cast(0 as bigint) as solved
 
 from days
 
@@ -87,13 +100,22 @@ where is_open and next_date is not null
 
 union all
 
-select distinct
-    ticket_id,
-    source,
-    channel,
-    team_id,
-    priority,
-    service_date,
-    cast(0 as bigint) as change
+select
+    events.ticket_id,
+    events.source,
+    events.channel,
+    events.team_id,
+    events.priority,
+    events.service_date,
+    cast(0 as bigint) as change,
+    events.created_date,
+    cast(null as date) as until_date,
+    cast(max(case when events.from_end_of_day = 1 and days.was_solved then 1 else 0 end) as bigint) as solved
 
 from events
+inner join days
+    on
+        events.ticket_id = days.ticket_id
+        and events.service_date = days.service_date
+
+group by 1, 2, 3, 4, 5, 6, 7, 8, 9

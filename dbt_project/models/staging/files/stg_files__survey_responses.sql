@@ -5,7 +5,7 @@ select
     coalesce(question, metric) as question_id,
     source || '-' || invitation_id as invitation_id,
     source || '-' || coalesce(survey, 'survey') as survey_id,
-    case when metric in ('csat', 'nps', 'ces', 'other') then metric else 'unmapped' end as metric,
+    case when metric in ('csat', 'nps', 'ces', 'fcr', 'other') then metric else 'unmapped' end as metric,
     scale as scale_id,
     cast(value as decimal(18, 6)) as answer,
     {{ kf_identity('account', 'customer', 'source') }} as identity_id,

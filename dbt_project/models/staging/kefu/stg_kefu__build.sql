@@ -24,6 +24,7 @@ select
     issue_match_confidence,
     fcr_window_days,
     fcr_window_days_mail,
-    sla_rebase
+    sla_rebase,
+    backlog_rate_days
 
 from {{ source('kefu', 'build') }}
