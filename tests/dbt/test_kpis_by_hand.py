@@ -70,6 +70,8 @@ BY_HAND: dict[str, tuple[float, int | None]] = {
     "queue_abandon_rate": (4, 13),
     # c1 12, c4 10, c5 20 and 40, c6 45, c7 5, b1 8
     "queue_wait": (140, 7),
+    # all 15: 7 answered, 4 + 2 given up, the rest ended in one of the other known ways
+    "conservation_residual": (0, None),
     # nobody at a time with two
     "concurrency": (700, 700),
     # 1, 2, 3, 4, 7, 8, 10, f1; not the merged 5, the deleted 6, the later 9
