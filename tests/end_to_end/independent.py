@@ -29,7 +29,8 @@ class Facts:
     contacts: source channel queue team answered abandoned wait short target [s] human transferred touches (None: not
         recorded); offered ones only. arrivals: all inbound ones, in_menu left_menu closed (None: no schedule)
     legs: source channel queue team talk [s] hold [s] wrap [s] (None: not measured) held left_on_hold ended_by
-    visits: source channel queue team answered abandoned wait short target; alerts: … answered
+    visits: source channel queue team answered abandoned otherwise (ended in another known way) wait short target;
+        alerts: … answered
     callbacks: source channel queue team decided kept wait [s] business [s]
     handling: source team agent begins ends [epoch], one row a leg and day on which the agent was busy with it
     created, replied, solved, resolved, turns: source channel team priority (None: not recorded or unknown);
@@ -237,6 +238,14 @@ def _patience(frame: Group) -> Answer:
     return Answer(value, None, len(waits), low, high)
 
 
+def _residual(frame: Group) -> Answer:
+    """Visits that ended in none of the known ways, or in several, added up without their sign by day and queue."""
+    off = frame.answered.astype(int) + frame.abandoned.astype(int) + frame.otherwise.astype(int) - 1
+    places = frame.assign(off=off).groupby(["date", "source", "channel", "queue", "team"])
+    total = int(places.off.sum().abs().sum())
+    return Answer(float(total), total, len(frame), None, None)
+
+
 def _concurrency(frame: Group) -> Answer:
     """Seconds of all that agents had in hand over those in which they had anything: of what overlaps, the union.
 
@@ -285,6 +294,7 @@ KPIS: dict[str, tuple[str, Formula]] = {
     "queue_service_level": ("visits", _served_in_time),
     "queue_abandon_rate": ("visits", lambda f: share(f.abandoned & ~_short(f), ~_short(f))),
     "queue_wait": ("visits", lambda f: mean(f.wait[f.answered])),
+    "conservation_residual": ("visits", _residual),
     "callback_success_rate": ("callbacks", lambda f: share(f.kept, f.decided)),
     "callback_wait": ("callbacks", lambda f: mean(f.wait)),
     "callback_wait_business": ("callbacks", lambda f: mean(f.business)),

@@ -27,11 +27,14 @@ COLUMNS = {
     ),
     "arrivals": (*PLACE, "in_menu", "left_menu", "closed"),
     "legs": (*PLACE, "talk", "hold", "wrap", "held", "left_on_hold", "ended_by"),
-    "visits": (*PLACE, "answered", "abandoned", "wait", "short", "target"),
+    "visits": (*PLACE, "answered", "abandoned", "otherwise", "wait", "short", "target"),
     "alerts": (*PLACE, "answered"),
     "callbacks": (*PLACE, "decided", "kept", "wait", "business"),
     "handling": ("date", "source", "team", "agent", "begins", "ends"),
 }  # fmt: skip
+
+# What may become of a visit of a queue that is neither answered nor given up; any other word is none.
+ENDED_OTHERWISE = ("overflowed", "callback_requested", "voicemail", "closed", "unfinished")
 
 
 @dataclass(frozen=True)
@@ -238,6 +241,7 @@ def _visits(contact: Contact, rules: Rules) -> Iterator[Row]:
             "date": rules.day(visit.entered),
             "answered": visit.outcome == "answered",
             "abandoned": visit.outcome == "abandoned",
+            "otherwise": visit.outcome in ENDED_OTHERWISE,
             "wait": visit.wait,
             "short": rules.short(contact),
             "target": rules.target(contact),

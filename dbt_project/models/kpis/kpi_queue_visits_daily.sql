@@ -25,7 +25,9 @@ select
     {{ kf_count_if('is_abandoned') }} as visits_abandoned,
     {{ kf_count_if('is_short_abandoned') }} as visits_short_abandoned,
     {{ kf_count_if('is_answered_in_target') }} as visits_answered_in_target,
-    {{ kf_count_if("outcome not in ('answered', 'abandoned')") }} as visits_ended_otherwise,
+    -- named one by one: a visit without an outcome, or with one nobody knows, is missing from the sum (D06)
+    {{ kf_count_if("outcome in ('overflowed', 'callback_requested', 'voicemail', 'closed', 'unfinished')") }}
+        as visits_ended_otherwise,
     {{ kf_count_if('is_answered and wait_seconds is not null') }} as visit_waits_answered,
     {{ kf_sum('case when is_answered then wait_seconds end') }} as visit_wait_seconds,
     {{ kf_sum_squares('case when is_answered then wait_seconds end') }} as visit_wait_squares
