@@ -681,6 +681,23 @@
         "n_sql": "sum(visit_waits_answered)"
     },
     {
+        "id": "conservation_residual",
+        "table": "kpi_queue_visits_daily",
+        "unit": "count",
+        "direction": "down",
+        "target": none,
+        "minimum_n": 1,
+        "interval": "none",
+        "name_en": "Conservation residual",
+        "name_zh": "守恒残差",
+        "value_sql": "cast(sum(abs(visits - visits_answered - visits_abandoned - visits_short_abandoned - visits_ended_otherwise)) as double precision)",
+        "low_sql": none,
+        "high_sql": none,
+        "numerator_sql": "sum(abs(visits - visits_answered - visits_abandoned - visits_short_abandoned - visits_ended_otherwise))",
+        "denominator_sql": "null",
+        "n_sql": "sum(visits)"
+    },
+    {
         "id": "callback_success_rate",
         "table": "kpi_callbacks_daily",
         "unit": "percent",
