@@ -44,7 +44,7 @@ EMPTY: dict[str, tuple[str, ...]] = {
     "resolved": ("date", "source", "channel", "team", "priority", "seconds", "business", "requester_wait",
                  "requester_wait_business", "agent_wait", "agent_wait_business"),
     "turns": ("date", "source", "channel", "team", "priority", "seconds", "business", "first"),
-    "piles": ("date", "source", "channel", "team", "priority", "open"),
+    "piles": ("date", "source", "channel", "team", "priority", "open", "ages", "recent", "days"),
     "answers": ("date", "source", "channel", "team", "segment", "metric", "box", "score", "group", "weight"),
     "ratings": ("date", "source", "channel", "team", "segment", "recovered", "weight"),
     "invitations": ("date", "source", "channel", "team", "sent", "delivered", "answered"),
@@ -130,7 +130,9 @@ def bank(path: Path) -> Facts:
     told = calls.to_dict("records")
     rules = voice.Rules(JERUSALEM, AS_OF, Parameters())
     voices = voice.frames(map(_bank_call, told), rules)
-    return replace(only(**_stitched([_bank_contact(call) for call in told])), **voices)
+    reached = voices["contacts"][voices["contacts"].answered]
+    reviewed = reached[["date", "source", "channel", "team"]].assign(evaluated=False, for_a_reason=False)
+    return replace(only(**_stitched([_bank_contact(call) for call in told])), **voices, reviewed=reviewed)
 
 
 def _bank_moments(call: dict[str, Any]) -> tuple[datetime, Callable[[str], datetime]]:
