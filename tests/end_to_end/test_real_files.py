@@ -299,15 +299,15 @@ def _incident(events: pd.DataFrame) -> dict[str, Any]:
         "first_team": None, "solved_at": None, "solve_team": None, "last_solved_at": None, "last_solve_team": None,
         "moves": 0, "reopened": False, "states": [], "hops": 0, "reopens": 0, "requester_wait": 0, "agent_wait": 0,
     }  # fmt: skip
-    undone = None
+    undone = was = since_then = None
     thanked: list[tuple[Any, Any]] = []
     for row in rows:
-        if life["states"]:
-            begin, was, *_ = life["states"][-1]
-            if was not in SOLVED:
-                took = int((row["at"] - begin).total_seconds())
-                life["agent_wait" if was == "pending" else "requester_wait"] += took
         status = STATES[row["incident_state"]]
+        if status != was:
+            if was not in (None, *SOLVED):  # the log's clock may go back, and a spell is no shorter than nothing
+                took = max(0, int((row["at"] - since_then).total_seconds()))
+                life["agent_wait" if was == "pending" else "requester_wait"] += took
+            was, since_then = status, row["at"]
         new_team, new_agent = (
             None if row[name] == "?" else f"incidents-{row[name]}" for name in ("assignment_group", "assigned_to")
         )
