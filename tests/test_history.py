@@ -42,7 +42,7 @@ def contracts(project: Path) -> dict[str, dict[str, str]]:
     wanted = {one.table for one in catalogue.load(project).values()}
     found = {}
     for path in (project / "dbt_project" / "models" / "kpis").glob("*.yml"):
-        for model in yaml.safe_load(path.read_text(encoding="utf-8"))["models"]:
+        for model in yaml.safe_load(path.read_text(encoding="utf-8")).get("models", ()):
             if model["name"] in wanted:
                 found[model["name"]] = {column["name"]: column["data_type"] for column in model["columns"]}
     assert set(found) == wanted

@@ -116,4 +116,4 @@ def test_a_definition_that_is_none_and_a_kpi_without_classes_are_refused(day: Se
     with pytest.raises(KefuError, match="has no profile"):
         ask(day, Question("service_level", profile="none"))
     with pytest.raises(KefuError, match="no count of the same contacts"):
-        explain.explain(day, "csat", to_profile="kefu")
+        explain.explain(day, "average_talk_time", to_profile="kefu")
