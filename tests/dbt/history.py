@@ -55,22 +55,32 @@ def batches(rows: dict[str, list[Row]], kind: str, number: int, chance: random.R
     events that a later delivery takes back.
     """
     dealt = [Batch() for _ in range(number)]
+    known: set[tuple[str, Any]] = set()
     for name, listed in rows.items():
         table = tables(kind)[name]
         if table.disposition == "replace" or name in AT_FIRST:
             dealt[0].rows[name] = listed
             continue
         for row in listed:
-            last = chance.randrange(number)
+            told = _told(row) if kind == "files" else set()
+            last = chance.randrange(number) if told <= known else 0
+            known |= told
             dealt[last].rows.setdefault(name, []).append(row)
             luck = chance.random()
             if last and luck < 0.33:
                 dealt[chance.randrange(last)].rows.setdefault(name, []).append(row)
             elif last and luck < 0.66:
                 dealt[chance.randrange(last)].rows.setdefault(name, []).append(_wrong(table, row, chance))
-        if kind == "files" and listed and number > 1:
+        if "_file" in table.columns and listed and number > 1:
             _deal_ghosts(dealt, table, listed, chance)
     return dealt
+
+
+def _told(row: Row) -> set[tuple[str, Any]]:
+    """What a row of a file says of its source as a whole: a team there is, a kind of record that is kept."""
+    team = row.get("team") or row.get("queue")
+    kept = {("event", row.get("event_type")), *((name, bool(row.get(name))) for name in ("team", "agent", "status"))}
+    return kept | {("named", team)}
 
 
 def deliver(settings: Settings, source: str, kind: str, batch: Batch) -> None:

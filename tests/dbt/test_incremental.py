@@ -17,7 +17,10 @@ pytestmark = pytest.mark.slow
 
 NewWarehouse = Callable[..., Settings]
 LEDGER = ["canonical"]
-KINDS = {"zendesk": "zendesk", "asterisk": "asterisk", "qualtrics": "qualtrics", "bank": "files"}
+EXTRACTED = {
+    "zendesk": "zendesk", "asterisk": "asterisk", "qualtrics": "qualtrics", "workforce": "files", "quality": "files"
+}  # fmt: skip
+KINDS = {**EXTRACTED, "bank": "files"}
 BATCHES = 4
 
 
@@ -29,13 +32,11 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> simulator.Summary:
 
 
 @pytest.fixture(scope="module")
-def past(
-    world: simulator.Summary, new_warehouse: NewWarehouse, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, dict[str, list[history.Row]]]:
-    """What the centre's systems would have left in raw, and a file source's rows beside it."""
+def past(world: simulator.Summary, new_warehouse: NewWarehouse) -> dict[str, dict[str, list[history.Row]]]:
+    """What the centre's systems and exports would have left in raw, and another file source's rows beside it."""
     from kefu.emulators import serve
 
-    folder = tmp_path_factory.mktemp("past")
+    folder = world.directory.parent
     with serve.running(world.directory) as vendors:
         options: dict[str, dict[str, object]] = {
             "zendesk": {
@@ -52,13 +53,15 @@ def past(
                     "QID2": {"metric": "nps", "scale": "eleven_point"},
                 },
             },
+            "workforce": {"mapping": ["world/workforce/plan.yml", "world/workforce/activity.yml"]},
+            "quality": {"mapping": ["world/quality/evaluations.yml", "world/quality/items.yml"]},
+            "bank": {"mapping": "bank.yml"},
         }
-        sources = {name: SourceSettings(name=name, kind=name, options=said) for name, said in options.items()}
-        sources["bank"] = SourceSettings(name="bank", kind="files", options={"mapping": "bank.yml"})
+        sources = {name: SourceSettings(name=name, kind=KINDS[name], options=said) for name, said in options.items()}
         secrets = [f"SOURCES__{name}__API_TOKEN={serve.TEST_TOKEN}\n" for name in ("ZENDESK", "QUALTRICS")]
         (folder / ".env").write_text("".join(secrets), encoding="utf-8")
         settings = new_warehouse(sources=sources, config=folder / "kefu.toml")
-        pipeline.extract(["zendesk", "asterisk", "qualtrics"], settings=settings)
+        pipeline.extract(list(EXTRACTED), settings=settings)
     with warehouse.connect(settings, "loader") as connection:
         story.insert(connection, story.files())
         story.insert(connection, history.callbacks(world.now, 30))
@@ -78,8 +81,10 @@ def test_building_what_changed_equals_building_everything(
     seed: int, past: dict[str, dict[str, list[history.Row]]], world: simulator.Summary, new_warehouse: NewWarehouse
 ) -> None:
     chance = random.Random(seed)
-    bank = SourceSettings(name="bank", kind="files", options={"mapping": "bank.yml"})
-    settings = new_warehouse(sources={"bank": bank})
+    files = [name for name, kind in KINDS.items() if kind == "files"]
+    settings = new_warehouse(
+        sources={name: SourceSettings(name=name, kind="files", options={"mapping": "bank.yml"}) for name in files}
+    )
     pipeline.prepare(settings)
     dealt = {source: history.batches(rows, KINDS[source], BATCHES, chance) for source, rows in past.items()}
     began = world.now - timedelta(days=18)

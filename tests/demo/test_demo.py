@@ -19,6 +19,7 @@ from tests.demo.conftest import DemoStack
 from tests.end_to_end.centre_truth import facts
 from tests.end_to_end.conftest import Centre
 from tests.end_to_end.independent import Facts, answers
+from tests.end_to_end.raw_voice import team_hours
 from tests.end_to_end.test_invented_centre import compare
 
 pytestmark = pytest.mark.slow
@@ -39,7 +40,8 @@ def centre(demo_stack: DemoStack) -> Centre:
 @pytest.fixture(scope="module")
 def known(centre: Centre) -> Facts:
     """The truth as facts."""
-    return facts(centre.truth, centre.zone, centre.as_of, centre.settings.home / "demo" / "world" / "zendesk")
+    account = centre.settings.home / "demo" / "world" / "zendesk"
+    return facts(centre.truth, centre.zone, centre.as_of, account, team_hours(centre.settings, centre.as_of))
 
 
 @pytest.fixture(scope="module")
@@ -80,9 +82,10 @@ def test_superset_says_the_same_number(centre: Centre, known: Facts, superset: A
         },
     )
     (row,) = answer["result"][0]["data"]
-    (mine,) = ask(centre.settings, Question(kpi=kpi))
-    (truth,) = answers(known, kpi).values()
-    assert row[kpi] == mine["value"] == truth.value
+    mine = [one["value"] for one in ask(centre.settings, Question(kpi=kpi))]
+    truth = [one.value for one in answers(known, kpi).values()]
+    # Of what the demo has nothing of, such as call-backs, a tile shows nothing.
+    assert [row[kpi]] == (mine or [None]) == (truth or [None])
 
 
 def dataset_with(superset: Any, kpi: str, language: str) -> int:

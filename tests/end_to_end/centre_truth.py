@@ -25,10 +25,17 @@ SOLVED = ("solved", "closed")
 Row = dict[str, Any]
 
 
-def facts(truth: dict[str, list[Row]], zone: str, as_of: datetime, account: Path) -> Facts:
+def facts(
+    truth: dict[str, list[Row]],
+    zone: str,
+    as_of: datetime,
+    account: Path,
+    telephone_hours: Callable[[str], OpenTime | None] = lambda team: None,
+) -> Facts:
     """Facts of the invented centre; reporting days of ``zone``, backlog up to the last day any ticket changed.
 
     ``account``: the folder with the state of the ticketing system, where its policies and schedules are.
+    ``telephone_hours``: when a team's telephone is open, if kefu.toml says so.
     """
     local = ZoneInfo(zone)
 
@@ -41,7 +48,7 @@ def facts(truth: dict[str, list[Row]], zone: str, as_of: datetime, account: Path
         day(entry["at"]) for ticket in truth["tickets"] for entry in (*ticket["statuses"], *ticket["comments"])
     )
     return Facts(
-        **voice.frames(centre_voice.contacts(truth["calls"]), voice.Rules(local, as_of, Parameters())),
+        **voice.frames(centre_voice.contacts(truth["calls"]), voice.Rules(local, as_of, Parameters(), telephone_hours)),
         **ticket_frames(tickets, day, list(_piles(tickets, day, last_change))),
         answers=frame(
             _answers(truth, day), ("date", "source", "channel", "team", "metric", "box", "score", "group", "weight")
@@ -428,14 +435,13 @@ def _piles(tickets: list[Row], day: Any, last: date) -> Iterator[Row]:
 def _answers(truth: dict[str, list[Row]], day: Any) -> Iterator[Row]:
     shares = _Shares(truth)
     for rating in truth["ratings"]:
-        if not rating["score"] or rating["ticket_excluded"]:
+        score = _in_time(rating)
+        if score is None or rating["ticket_excluded"]:
             continue
-        if _seconds(rating["offered_at"], rating["scored_at"]) > 7 * 86400:
-            continue
-        good = rating["score"] == "good"
-        for team, weight in shares.of_ticket(rating["ticket_id"], rating["scored_at"]):
+        good = score["score"] == "good"
+        for team, weight in shares.of_ticket(rating["ticket_id"], score["at"]):
             yield {
-                "date": day(rating["scored_at"]),
+                "date": day(score["at"]),
                 "source": "zendesk",
                 "channel": rating["channel"],
                 "team": team,
@@ -484,32 +490,38 @@ class _Shares:
         return call_shares(self._calls[call_id]).items()
 
 
+def _in_time(rating: Row) -> Row | None:
+    """The last score a customer gave within seven days, also if another one came later (E07)."""
+    within = [one for one in rating["scores"] if _seconds(rating["offered_at"], one["at"]) <= 7 * 86400]
+    return within[-1] if within else None
+
+
 def _bad_ratings(truth: dict[str, list[Row]], day: Any) -> Iterator[Row]:
     """Every bad rating, also one that was taken back or came late, and whether the customer's next one was good."""
     shares = _Shares(truth)
     customers = {ticket["ticket_id"]: ticket["customer"] for ticket in truth["tickets"]}
     asked = {invitation["invitation_id"]: invitation["customer"] for invitation in truth["invitations"]}
-    told: dict[tuple[str, str], list[tuple[str, str, Row]]] = {}
+    told: dict[str, list[tuple[str, str, Row]]] = {}
     for rating in truth["ratings"]:
         if not rating["ticket_excluded"]:
             for score in rating["scores"]:
                 box = "top" if score["score"] == "good" else "bottom"
-                told.setdefault(("zendesk", customers[rating["ticket_id"]]), []).append((score["at"], box, rating))
+                told.setdefault(customers[rating["ticket_id"]], []).append((score["at"], box, rating))
     for response in truth["responses"]:
         if response["verdict"] in ("counted", "superseded", "too_late"):
-            key = ("qualtrics", asked[response["invitation_id"]])
-            told.setdefault(key, []).append((response["recorded_at"], _box(response["csat"]), response))
-    for (source, _), ratings in told.items():
+            customer = asked[response["invitation_id"]]
+            told.setdefault(customer, []).append((response["recorded_at"], _box(response["csat"]), response))
+    for ratings in told.values():
         ratings.sort(key=lambda one: one[0])
         for (at, box, row), following in zip(ratings, [*ratings[1:], None], strict=True):
             if box != "bottom":
                 continue
-            is_call = source == "qualtrics"
+            is_call = "call_id" in row
             parts = shares.of_call(row["call_id"]) if is_call else shares.of_ticket(row["ticket_id"], at)
             for team, weight in parts:
                 yield {
                     "date": day(at),
-                    "source": source,
+                    "source": "qualtrics" if is_call else "zendesk",
                     "channel": "voice" if is_call else row["channel"],
                     "team": team,
                     "weight": weight,
@@ -528,7 +540,7 @@ def _invitations(truth: dict[str, list[Row]], day: Any) -> Iterator[Row]:
             "team": rating["team"] if rating["score"] else rating["team_when_offered"],
             "sent": True,
             "delivered": True,
-            "answered": bool(rating["score"]) and _seconds(rating["offered_at"], rating["scored_at"]) <= 7 * 86400,
+            "answered": _in_time(rating) is not None,
         }
     for invitation in truth["invitations"]:
         yield {
