@@ -38,9 +38,9 @@ def _hold_still(settings: Settings) -> None:
             api("PATCH", f"dags/{dag}", {"is_paused": True})
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def demo_stack(project: Path) -> Iterator[DemoStack]:
-    """The whole stack on invented data, once a session: `kefu demo` in a folder of its own, stopped at the end."""
+    """The whole stack on invented data: `kefu demo` in a folder of its own, stopped after the last test of this one."""
     folder = Path(tempfile.mkdtemp(prefix="kefu-demo-"))
     shutil.copy(project / "kefu.toml", folder / "kefu.toml")
     environment = {**os.environ, "KEFU_CONFIG": str(folder / "kefu.toml"), "KEFU_HOME": str(folder / "home")}
