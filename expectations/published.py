@@ -31,6 +31,7 @@ HISTORY = {
     "kpi_workforce_daily": "handling_seconds + scheduled_seconds",
     "kpi_backlog_daily": "1",  # days and piles: the pile itself may well melt
     "kpi_backlog_ages_daily": "open_tickets",
+    "kpi_freshness_daily": "1",  # days: ages go up and down
 }
 
 
@@ -529,6 +530,11 @@ SUITES = {
         squares("Handling by agents' days", "handling_seconds", "occupancy_squares", "occupancy_days"),
         squares("Adherence by agents' days", "adherent_seconds", "adherence_squares", "adherence_days"),
         squares("Paid time by agents' days", "paid_seconds", "shrinkage_base_squares", "shrinkage_days"),
+    ],
+    "kpis.kpi_freshness_daily": [
+        key("A day of a source is told once", "service_date", "source"),
+        *dimensions("service_date", "source"),
+        rows("Nothing is newer than the end of its day", "age_seconds >= 0 and sources = 1", "age_seconds", "sources"),
     ],
     "kpis.kpi_weekly": [
         key("A week of a KPI and team is judged once", "week_start", "kpi", "team_id"),
