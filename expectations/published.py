@@ -31,7 +31,7 @@ HISTORY = {
     "kpi_workforce_daily": "handling_seconds + scheduled_seconds",
     "kpi_backlog_daily": "1",  # days and piles: the pile itself may well melt
     "kpi_backlog_ages_daily": "open_tickets",
-    "kpi_freshness_daily": "1",  # days: ages go up and down
+    "kpi_freshness": "1",  # days: ages go up and down
 }
 
 
@@ -531,7 +531,7 @@ SUITES = {
         squares("Adherence by agents' days", "adherent_seconds", "adherence_squares", "adherence_days"),
         squares("Paid time by agents' days", "paid_seconds", "shrinkage_base_squares", "shrinkage_days"),
     ],
-    "kpis.kpi_freshness_daily": [
+    "kpis.kpi_freshness": [
         key("A day of a source is told once", "service_date", "source"),
         *dimensions("service_date", "source"),
         rows("Nothing is newer than the end of its day", "age_seconds >= 0 and sources = 1", "age_seconds", "sources"),

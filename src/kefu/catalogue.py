@@ -295,7 +295,7 @@ _ORDER = {
             "kpi_satisfaction_daily",
             "kpi_quality_daily",
             "kpi_workforce_daily",
-            "kpi_freshness_daily",
+            "kpi_freshness",
         )
     )
 }

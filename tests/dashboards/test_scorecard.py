@@ -26,7 +26,7 @@ TABLES = (
     "kpi_telephony_hourly", "kpi_contact_durations_daily", "kpi_leg_durations_daily", "kpi_queue_visits_daily",
     "kpi_callbacks_daily", "kpi_concurrency_daily", "kpi_tickets_daily", "kpi_ticket_durations_daily",
     "kpi_backlog_daily", "kpi_backlog_ages_daily", "kpi_sla_daily", "kpi_issues_daily", "kpi_satisfaction_daily",
-    "kpi_quality_daily", "kpi_workforce_daily", "kpi_freshness_daily",
+    "kpi_quality_daily", "kpi_workforce_daily", "kpi_freshness",
 )  # fmt: skip
 DIRECTOR = ("service_level", "abandon_rate", "csat", "nps", "first_reply_time", "backlog")
 TEAMS = {
@@ -182,7 +182,7 @@ def parts(
         ("kpi_issues_daily", issues),
         ("kpi_quality_daily", quality),
         ("kpi_workforce_daily", {**dims, **worked}),
-        ("kpi_freshness_daily", {"service_date": day, "source": team, "sources": 1, "age_seconds": 60 * abandoned}),
+        ("kpi_freshness", {"service_date": day, "source": team, "sources": 1, "age_seconds": 60 * abandoned}),
         *stock,
     ]
 

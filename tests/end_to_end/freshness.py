@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping
 from datetime import datetime, time, timedelta
 from typing import Any
@@ -20,7 +21,7 @@ def ages(frames: Mapping[str, pd.DataFrame], zone: ZoneInfo, as_of: datetime) ->
     """One row a source and day, from the source's first one to that of the as-of time."""
     moments: dict[str, list[int]] = {}
     for name in OF:
-        for source, at in zip(frames[name].source, frames[name]["at"], strict=True):
+        for source, at in zip(frames[name].source, frames[name]["at"], strict=True) if name in frames else ():
             moments.setdefault(source, []).append(math.floor(at.timestamp()))
     return frame(
         (row for source, found in moments.items() for row in _days(source, sorted(found), zone, as_of)),
@@ -33,6 +34,6 @@ def _days(source: str, moments: list[int], zone: ZoneInfo, as_of: datetime) -> I
     day = datetime.fromtimestamp(moments[0], zone).date()
     while day <= as_of.astimezone(zone).date():
         midnight = datetime.combine(day + timedelta(days=1), time(), zone).timestamp()
-        newest = max(at for at in moments if at < midnight and at <= now)
+        newest = moments[min(bisect_left(moments, midnight), bisect_right(moments, now)) - 1]
         yield {"date": day, "source": source, "age": math.floor(min(midnight, now)) - newest}
         day += timedelta(days=1)

@@ -2072,7 +2072,7 @@
     },
     {
         "id": "freshness",
-        "table": "kpi_freshness_daily",
+        "table": "kpi_freshness",
         "unit": "seconds",
         "direction": "down",
         "target": none,

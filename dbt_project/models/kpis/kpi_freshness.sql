@@ -1,6 +1,6 @@
--- How old the newest thing known of every source was at the end of each reporting day, on the last one at the as-of time.
--- What counts is what KPIs are made of, by when it happened: a function of the raw rows and the as-of time, whenever
--- they were loaded. Between two days of a source the older one's last moment goes on ageing.
+-- How old the newest thing known of every source was at the end of each reporting day, on the last one at the as-of
+-- time. What counts is what KPIs are made of, by when it happened: a function of the raw rows and the as-of time,
+-- whenever they were loaded. Between two days of a source the older one's last moment goes on ageing.
 with
 
 build as (
