@@ -35,6 +35,7 @@ DIMENSION_COLUMNS = {
     "sla_metric": "sla_metric",
     "survey": "survey_id",
     "segment": "segment",
+    "measure": "measure",
 }
 GRAINS = ("total", "day", "week", "month")
 Z = 1.959963984540054  # of 95 % of a normal distribution, as in src/kefu/warehouse.sql
@@ -296,6 +297,7 @@ _ORDER = {
             "kpi_quality_daily",
             "kpi_workforce_daily",
             "kpi_freshness",
+            "kpi_reconciliations_daily",
         )
     )
 }

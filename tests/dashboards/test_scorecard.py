@@ -27,6 +27,7 @@ TABLES = (
     "kpi_callbacks_daily", "kpi_concurrency_daily", "kpi_tickets_daily", "kpi_ticket_durations_daily",
     "kpi_backlog_daily", "kpi_backlog_ages_daily", "kpi_sla_daily", "kpi_issues_daily", "kpi_satisfaction_daily",
     "kpi_quality_daily", "kpi_workforce_daily", "kpi_freshness",
+    "kpi_reconciliations_daily",
 )  # fmt: skip
 DIRECTOR = ("service_level", "abandon_rate", "csat", "nps", "first_reply_time", "backlog")
 TEAMS = {
@@ -169,6 +170,7 @@ def parts(
     for name in ("occupancy", "adherence", "conformance", "shrinkage", "planned", "unplanned", "productivity"):
         worked |= {f"{name}_days": 10, f"{name}_squares": 8_000_000, f"{name}_products": 8_900_000}
         worked[f"{name}_base_squares"] = 10_000_000
+    told = {"compared": offered, "unexplained_differences": offered // 50, "explained_differences": offered // 9}
     concurrency = {**dims, "slot_seconds": 400 * answered, "busy_seconds": 300 * answered}
     return [
         *durations,
@@ -182,6 +184,7 @@ def parts(
         ("kpi_issues_daily", issues),
         ("kpi_quality_daily", quality),
         ("kpi_workforce_daily", {**dims, **worked}),
+        ("kpi_reconciliations_daily", {**dims, "measure": "first_reply", **told}),
         ("kpi_freshness", {"service_date": day, "source": team, "sources": 1, "age_seconds": 60 * abandoned}),
         *stock,
     ]

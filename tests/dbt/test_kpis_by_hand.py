@@ -184,6 +184,10 @@ BY_HAND: dict[str, tuple[float, int | None]] = {
     "shrinkage": (1800, 9000),
     "planned_shrinkage": (1200, 9000),
     "unplanned_shrinkage": (600, 9000),
+    # the last solve of 2; of 1 five figures, of 2 and 4 three, of the merged 5 one
+    "reconciliation_difference": (1, 12),
+    # the reply of 4, which nobody waited for, and that of 5
+    "reconciliation_explained": (2, 12),
     # of asterisk c9, the oldest newest: 28 days, 13 hours and 50 minutes before the as-of time
     "freshness": (2_469_000, None),
 }

@@ -13,11 +13,12 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
+from kefu.emulators.zendesk_account import Account
 from kefu.settings import Parameters
 from kefu.simulator.zendesk import HOLIDAYS, LONG_SCHEDULE, SCHEDULE
 from tests.dbt.business_oracle import OpenTime, Version
 from tests.dbt.stitching import Contact, issues
-from tests.end_to_end import centre_people, centre_voice, freshness, sla_truth, voice
+from tests.end_to_end import centre_people, centre_voice, freshness, reconciled, sla_truth, voice
 from tests.end_to_end.centre_credits import call_shares, ticket_shares
 from tests.end_to_end.independent import CLOCKS, Facts, frame
 
@@ -61,9 +62,26 @@ def facts(truth: dict[str, list[Row]], zone: str, as_of: datetime, account: Path
             ),
             (*ISSUE_DIMENSIONS, "linked"),
         ),
+        reconciled=frame(_reconciled(truth, hours, day, as_of, account), reconciled.COLUMNS),
         **centre_people.frames(truth, zone, as_of, day),
     )
     return Facts(**made, ages=freshness.ages(made, local, as_of))
+
+
+def _reconciled(
+    truth: dict[str, list[Row]], hours: dict[int, OpenTime], day: Callable[[str], date], as_of: datetime, account: Path
+) -> Iterator[Row]:
+    """The vendor's figures, as the emulator works them out of the account's own events, against the truth."""
+    vendor, until = Account(account), int(as_of.timestamp())
+    tickets = {ticket["ticket_id"]: ticket for ticket in truth["tickets"]}
+    told = []
+    for version in vendor.tickets(until):
+        ticket = tickets.get(version.id)
+        metrics = vendor.ticket(version, until, "", metric_sets=True).get("metric_set")
+        if ticket is not None and metrics is not None:
+            at = datetime.fromtimestamp(version.at, UTC)
+            told.append(reconciled.Told(ticket, _life(ticket, hours), metrics, at))
+    return reconciled.rows(told, hours, day, as_of)
 
 
 def ticket_frames(lives: list[Row], day: Callable[[str], date], piles: list[Row]) -> dict[str, pd.DataFrame]:

@@ -34,6 +34,7 @@ class Facts:
     callbacks: source channel queue team decided kept wait [s] business [s]
     handling: source team agent begins ends [epoch], one row a leg and day on which the agent was busy with it
     arrivals, the frames of tickets, answers and evaluations also say when (at)
+    reconciled: source channel team measure verdict, one row a figure that the source reports, too
     ages: source age [s], one row a source and day: how old its newest was at the end
     created, replied, solved, resolved, turns: source channel team priority (None: not recorded or unknown);
         created also unreplied; the others seconds, business [s]; solved also reopened, one_touch, reassignments,
@@ -76,6 +77,7 @@ class Facts:
     reviewed: pd.DataFrame = field(default_factory=pd.DataFrame)
     agent_days: pd.DataFrame = field(default_factory=pd.DataFrame)
     ages: pd.DataFrame = field(default_factory=pd.DataFrame)
+    reconciled: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def asked(self) -> pd.DataFrame:
@@ -367,6 +369,11 @@ KPIS: dict[str, tuple[str, Formula]] = {
     "unplanned_shrinkage": ("agent_days", _time("unplanned_away", "paid")),
     "contacts_per_productive_hour": ("agent_days", lambda f: _an_hour(f.handled, f.productive)),
     "recovery_rate": ("ratings", lambda f: credited_share(f.recovered, f)),
+    "reconciliation_difference": ("reconciled", lambda f: share(f.verdict == "unexplained", f.verdict.notna())),
+    "reconciliation_explained": (
+        "reconciled",
+        lambda f: share(~f.verdict.isin(("equal", "unexplained")), f.verdict.notna()),
+    ),
     "freshness": ("ages", lambda f: _oldest(f)),
 }
 

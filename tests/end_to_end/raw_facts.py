@@ -17,7 +17,17 @@ from psycopg.rows import dict_row
 
 from kefu import warehouse
 from kefu.settings import Settings
-from tests.end_to_end import freshness, raw_issues, raw_people, raw_sla, raw_surveys, raw_tickets, raw_voice, voice
+from tests.end_to_end import (
+    freshness,
+    raw_issues,
+    raw_people,
+    raw_sla,
+    raw_surveys,
+    raw_tickets,
+    raw_voice,
+    reconciled,
+    voice,
+)
 from tests.end_to_end.centre_truth import ISSUE_DIMENSIONS, ISSUE_FACTS
 from tests.end_to_end.independent import CLOCKS, Facts, frame
 
@@ -82,6 +92,7 @@ def facts(settings: Settings, as_of: datetime) -> Facts:
             raw_surveys.invitations(raw, tickets, sheets, centre),
             ("date", "source", "channel", "team", "survey", "segment", "sent", "delivered", "answered"),
         ),
+        "reconciled": frame(raw_tickets.figures(tickets, hours, centre), reconciled.COLUMNS),
         "issues": frame(raw_issues.issues(stitched, centre), (*ISSUE_DIMENSIONS, *ISSUE_FACTS)),
         "linkable": frame(raw_issues.linkable(stitched, centre), (*ISSUE_DIMENSIONS, "linked")),
     }

@@ -2087,5 +2087,41 @@
         "numerator_sql": "kpis.max_at_last(age_seconds, service_date)",
         "denominator_sql": "null",
         "n_sql": "kpis.sum_at_last(sources, service_date)"
+    },
+    {
+        "id": "reconciliation_difference",
+        "table": "kpi_reconciliations_daily",
+        "unit": "percent",
+        "direction": "down",
+        "target": none,
+        "minimum_n": 10,
+        "interval": "share",
+        "by_team": true,
+        "name_en": "Reconciliation difference",
+        "name_zh": "对账差异",
+        "value_sql": "cast(sum(unexplained_differences) as double precision) / nullif(sum(compared), 0)",
+        "low_sql": "kpis.wilson_low(sum(unexplained_differences), sum(compared))",
+        "high_sql": "kpis.wilson_high(sum(unexplained_differences), sum(compared))",
+        "numerator_sql": "sum(unexplained_differences)",
+        "denominator_sql": "sum(compared)",
+        "n_sql": "sum(compared)"
+    },
+    {
+        "id": "reconciliation_explained",
+        "table": "kpi_reconciliations_daily",
+        "unit": "percent",
+        "direction": "info",
+        "target": none,
+        "minimum_n": 10,
+        "interval": "share",
+        "by_team": true,
+        "name_en": "Reconciliation difference, explained",
+        "name_zh": "对账差异（可解释）",
+        "value_sql": "cast(sum(explained_differences) as double precision) / nullif(sum(compared), 0)",
+        "low_sql": "kpis.wilson_low(sum(explained_differences), sum(compared))",
+        "high_sql": "kpis.wilson_high(sum(explained_differences), sum(compared))",
+        "numerator_sql": "sum(explained_differences)",
+        "denominator_sql": "sum(compared)",
+        "n_sql": "sum(compared)"
     }
 ]) }}{% endmacro %}

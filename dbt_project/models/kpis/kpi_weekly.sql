@@ -14,6 +14,7 @@
 -- depends_on: {{ ref('kpi_quality_daily') }}
 -- depends_on: {{ ref('kpi_workforce_daily') }}
 -- depends_on: {{ ref('kpi_freshness') }}
+-- depends_on: {{ ref('kpi_reconciliations_daily') }}
 {#- Every KPI of the catalogue by its own formula, so the kpi tables are read once each and no formula is repeated. -#}
 {%- set tables = {} %}
 {%- for kpi in kpi_parts() %}
