@@ -31,6 +31,8 @@ HISTORY = {
     "kpi_workforce_daily": "handling_seconds + scheduled_seconds",
     "kpi_backlog_daily": "1",  # days and piles: the pile itself may well melt
     "kpi_backlog_ages_daily": "open_tickets",
+    "kpi_reconciliations_daily": "compared",
+    "kpi_freshness": "1",  # days: ages go up and down
 }
 
 
@@ -529,6 +531,22 @@ SUITES = {
         squares("Handling by agents' days", "handling_seconds", "occupancy_squares", "occupancy_days"),
         squares("Adherence by agents' days", "adherent_seconds", "adherence_squares", "adherence_days"),
         squares("Paid time by agents' days", "paid_seconds", "shrinkage_base_squares", "shrinkage_days"),
+    ],
+    "kpis.kpi_reconciliations_daily": [
+        key("A day of a team and measure is booked once", "service_date", "source", "channel", "team_id", "measure"),
+        *dimensions("service_date", "source", "channel", "team_id", "measure"),
+        *team_and_channel(),
+        rows(
+            "Every figure compared is the same, explained or not explained",
+            "compared = equal_figures + explained_differences + unexplained_differences and compared > 0"
+            " and least(equal_figures, explained_differences, unexplained_differences) >= 0",
+            "compared", "equal_figures", "explained_differences", "unexplained_differences",
+        ),
+    ],
+    "kpis.kpi_freshness": [
+        key("A day of a source is told once", "service_date", "source"),
+        *dimensions("service_date", "source"),
+        rows("Nothing is newer than the end of its day", "age_seconds >= 0 and sources = 1", "age_seconds", "sources"),
     ],
     "kpis.kpi_weekly": [
         key("A week of a KPI and team is judged once", "week_start", "kpi", "team_id"),

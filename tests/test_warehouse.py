@@ -207,6 +207,20 @@ def test_sum_at_last_sums_the_rows_of_the_latest_day(
     assert found == (expected,)
 
 
+@few
+@given(rows=st.lists(st.tuples(st.one_of(st.none(), st.integers(0, 10**12)), st.one_of(st.none(), st.integers(-9, 9)))))
+def test_max_at_last_is_the_highest_of_the_latest_day(
+    analyst: psycopg.Connection[Any], rows: list[tuple[int | None, int | None]]
+) -> None:
+    days = [date(1999, 12, 30) + timedelta(days=day) if day is not None else None for _, day in rows]
+    complete = [(day, value) for (value, _), day in zip(rows, days, strict=True) if None not in (value, day)]
+    found = analyst.execute(
+        "select kpis.max_at_last(value, day) from unnest(%s::bigint[], %s::date[]) as row (value, day)",
+        ([value for value, _ in rows], days),
+    ).fetchone()
+    assert found == (max(complete)[1] if complete else None,)
+
+
 def test_sum_at_last_gives_the_same_in_parallel(prepared: Settings) -> None:
     with database.connect(prepared, "transformer") as connection:
         connection.execute("""

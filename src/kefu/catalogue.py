@@ -35,6 +35,7 @@ DIMENSION_COLUMNS = {
     "sla_metric": "sla_metric",
     "survey": "survey_id",
     "segment": "segment",
+    "measure": "measure",
 }
 GRAINS = ("total", "day", "week", "month")
 Z = 1.959963984540054  # of 95 % of a normal distribution, as in src/kefu/warehouse.sql
@@ -295,6 +296,8 @@ _ORDER = {
             "kpi_satisfaction_daily",
             "kpi_quality_daily",
             "kpi_workforce_daily",
+            "kpi_freshness",
+            "kpi_reconciliations_daily",
         )
     )
 }
@@ -309,7 +312,7 @@ def _kpi(
 ) -> Kpi:
     def total(name: str) -> str:
         if "non_additive_dimension" in metrics[name]:  # a stock: of several days the last
-            return f"kpis.sum_at_last({metrics[name]['expr']}, service_date)"
+            return f"kpis.{_at_last(metrics[name])}({metrics[name]['expr']}, service_date)"
         return f"sum({metrics[name]['expr']})"
 
     _validate(meta, model)
@@ -403,10 +406,15 @@ def _of_everything(metric: Mapping[str, Any], meta: Mapping[str, Any], total: Ca
         numerator = f"kpis.percentile_at_last({metric['percentile']}) within group (order by {ordered})"
         return numerator, f"kpis.sum_at_last({meta['n']}, service_date)"
     if "non_additive_dimension" in metric:
-        numerator = f"kpis.sum_at_last({metric['expr']}, service_date)"
+        numerator = f"kpis.{_at_last(metric)}({metric['expr']}, service_date)"
     else:
         numerator = f"{metric['agg']}({metric['expr']})"
     return numerator, total(meta["n"]) if "n" in meta else numerator
+
+
+def _at_last(metric: Mapping[str, Any]) -> str:
+    """The aggregate of a stock: over the rows of the last day."""
+    return f"{metric['agg']}_at_last"
 
 
 def _weighted(meta: Mapping[str, Any]) -> tuple[str, str, str, str, str, str]:
@@ -535,6 +543,7 @@ def macro(kpis: Iterable[Kpi]) -> str:
     rows = [
         {
             **{key: getattr(kpi, key) for key in keys},
+            "by_team": "team" in kpi.dimensions,
             **{f"name_{language}": kpi.name[language] for language in LANGUAGES},
             **{fragment: getattr(kpi, fragment) for fragment in fragments},
         }

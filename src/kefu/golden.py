@@ -122,6 +122,16 @@ class Rating(_Model):
     is_: Literal["offered", "good", "bad"] = Field(alias="is")
 
 
+REPORTED = {
+    "first_reply": "reply_time_in_minutes",
+    "first_resolution": "first_resolution_time_in_minutes",
+    "full_resolution": "full_resolution_time_in_minutes",
+    "requester_wait": "requester_wait_time_in_minutes",
+    "agent_wait": "agent_wait_time_in_minutes",
+}
+Figure = Annotated[str, Field(pattern=rf"^({'|'.join(REPORTED)})(_business)?$")]
+
+
 class Ticket(_Model):
     """A ticket and all that happened to it, in order."""
 
@@ -131,6 +141,10 @@ class Ticket(_Model):
     tags: tuple[str, ...] = ()
     events: tuple[TicketEvent, ...] = Field(min_length=1)
     ratings: tuple[Rating, ...] = ()
+    reported: dict[Figure, int] | None = Field(
+        None, description="Minutes the ticketing system itself reports; an empty map: it knows of none."
+    )
+    reported_at: datetime | None = Field(None, description="When it did, if not after the last event.")
 
     @field_validator("events")
     @classmethod

@@ -226,6 +226,27 @@ create or replace aggregate kpis.sum_at_last(value bigint, day date) (
 comment on aggregate kpis.sum_at_last(bigint, date)
 is 'Sum of value over the rows of the latest day in the group. NULL without rows.';
 
+-- The highest over the rows of the latest day: of a stock that is no sum (how old each source is). The same state.
+create or replace function kpis.max_at_last_add(state bigint [], value bigint, day date)
+returns bigint [] language sql immutable strict parallel safe as
+$$ select greatest(state, array[cast(day - date '2000-01-01' as bigint), value]) $$;
+
+create or replace function kpis.max_at_last_combine(one bigint [], other bigint [])
+returns bigint [] language sql immutable strict parallel safe as
+$$ select greatest(one, other) $$;
+
+create or replace aggregate kpis.max_at_last(value bigint, day date) (
+    sfunc = kpis.max_at_last_add,
+    stype = bigint [],
+    initcond = '{}',
+    finalfunc = kpis.sum_at_last_result,
+    combinefunc = kpis.max_at_last_combine,
+    parallel = safe
+);
+
+comment on aggregate kpis.max_at_last(bigint, date)
+is 'The highest value over the rows of the latest day in the group. NULL without rows.';
+
 -- Percentiles of durations counted by band (macro kf_band): `percentile_of_bands(0.9) within group (order by
 -- counted(band, n))`. Band and count travel as one number, so that collecting them is a built-in function.
 create or replace function kpis.counted(band bigint, durations bigint)

@@ -133,7 +133,7 @@ RANKS = (exp.Rank, exp.DenseRank)
 
 # What they make of a date is a date, and of a timestamp a timestamp.
 SAME_KIND = (exp.Paren, exp.Coalesce, exp.Min, exp.Max, exp.Least, exp.Greatest, exp.Filter, exp.Window, *NUMBERING)
-MOMENTS = {"kf_utc", "kf_local_from_utc", "kf_add_seconds", "kf_add_days"}
+MOMENTS = {"kf_utc", "kf_local_from_utc", "kf_utc_from_local", "kf_add_seconds", "kf_add_days"}
 
 
 @dataclass(frozen=True, order=True)

@@ -184,6 +184,12 @@ BY_HAND: dict[str, tuple[float, int | None]] = {
     "shrinkage": (1800, 9000),
     "planned_shrinkage": (1200, 9000),
     "unplanned_shrinkage": (600, 9000),
+    # the last solve of 2; of 1 five figures, of 2 and 4 three, of the merged 5 one
+    "reconciliation_difference": (1, 12),
+    # the reply of 4, which nobody waited for, and that of 5
+    "reconciliation_explained": (2, 12),
+    # of asterisk c9, the oldest newest: 28 days, 13 hours and 50 minutes before the as-of time
+    "freshness": (2_469_000, None),
 }
 # What these rest on is not their denominator: evaluations, agents' days.
 DRAWN = {"qa_score": 3, "auto_qa_score": 2} | dict.fromkeys(
@@ -329,7 +335,7 @@ def test_a_kpi_is_what_paper_says(told: Told, name: str) -> None:
     assert row["denominator"] == denominator
     if denominator is None:
         assert row["value"] == numerator
-        assert row["n"] == {"longest_wait": 12, "conservation_residual": 15}.get(name, numerator)
+        assert row["n"] == {"longest_wait": 12, "conservation_residual": 15, "freshness": 4}.get(name, numerator)
         assert row["low"] is row["high"] is None
     elif denominator == 0:
         assert row["value"] is row["low"] is row["high"] is None
@@ -407,6 +413,19 @@ def test_a_contact_counts_for_the_queue_it_first_entered_and_the_team_that_answe
     assert {row["queue"]: row["value"] for row in by_queue} == {"asterisk-billing": 0, "asterisk-returns": 5}
     by_team = kpi.ask(told.settings, Question("answered", by=("team",), source="asterisk"))
     assert {row["team"]: row["value"] for row in by_team} == {"asterisk-billing": 1, "returns": 4}
+
+
+def test_a_source_ages_until_it_tells_of_something_new(told: Told) -> None:
+    rows = {row["source"]: row for row in kpi.ask(told.settings, Question("freshness", by=("source",)))}
+    # bank's evaluations of the third 05:00, the answer by link of the sixth 02:00, 8 solved on the sixteenth 02:00
+    days = {"asterisk": 28 * 86_400 + 49_800, "bank": 28 * 86_400 + 39_600, "qualtrics": 25 * 86_400 + 50_400}
+    assert {source: row["value"] for source, row in rows.items()} == days | {"zendesk": 15 * 86_400 + 50_400}
+    by_day = kpi.ask(told.settings, Question("freshness", grain="day", source="asterisk", last=date(2026, 3, 4)))
+    # c7 came 30 minutes into the third, c9 at 10:10 where the centre is; nothing on the fourth
+    assert [(row["from"].day, row["value"]) for row in by_day] == [(2, 48_000), (3, 49_800), (4, 136_200)]
+    week = kpi.ask(told.settings, Question("freshness", grain="week", source="zendesk"))[-1]
+    # the week is not over: as old as at the as-of time, not at the end of its last day
+    assert week["value"] == 15 * 86_400 + 50_400
 
 
 def test_a_transferred_contact_is_handled_by_both_teams(told: Told) -> None:

@@ -13,11 +13,12 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
+from kefu.emulators.zendesk_account import Account
 from kefu.settings import Parameters
 from kefu.simulator.zendesk import HOLIDAYS, LONG_SCHEDULE, SCHEDULE
 from tests.dbt.business_oracle import OpenTime, Version
 from tests.dbt.stitching import Contact, issues
-from tests.end_to_end import centre_people, centre_voice, sla_truth, voice
+from tests.end_to_end import centre_people, centre_voice, freshness, reconciled, sla_truth, voice
 from tests.end_to_end.centre_credits import call_shares, ticket_shares
 from tests.end_to_end.independent import CLOCKS, Facts, frame
 
@@ -47,11 +48,12 @@ def facts(
     last_change = max(
         day(entry["at"]) for ticket in truth["tickets"] for entry in (*ticket["statuses"], *ticket["comments"])
     )
-    return Facts(
+    made = dict(
         **voice.frames(centre_voice.contacts(truth["calls"]), voice.Rules(local, as_of, Parameters(), telephone_hours)),
         **ticket_frames(tickets, day, list(_piles(tickets, day, last_change))),
         answers=frame(
-            _answers(truth, day), ("date", "source", "channel", "team", "metric", "box", "score", "group", "weight")
+            _answers(truth, day),
+            ("date", "at", "source", "channel", "team", "metric", "box", "score", "group", "weight"),
         ),
         ratings=frame(_bad_ratings(truth, day), ("date", "source", "channel", "team", "recovered", "weight")),
         invitations=frame(
@@ -67,8 +69,26 @@ def facts(
             ),
             (*ISSUE_DIMENSIONS, "linked"),
         ),
+        reconciled=frame(_reconciled(truth, hours, day, as_of, account), reconciled.COLUMNS),
         **centre_people.frames(truth, zone, as_of, day),
     )
+    return Facts(**made, ages=freshness.ages(made, local, as_of))
+
+
+def _reconciled(
+    truth: dict[str, list[Row]], hours: dict[int, OpenTime], day: Callable[[str], date], as_of: datetime, account: Path
+) -> Iterator[Row]:
+    """The vendor's figures, as the emulator works them out of the account's own events, against the truth."""
+    vendor, until = Account(account), int(as_of.timestamp())
+    tickets = {ticket["ticket_id"]: ticket for ticket in truth["tickets"]}
+    told = []
+    for version in vendor.tickets(until):
+        ticket = tickets.get(version.id)
+        metrics = vendor.ticket(version, until, "", metric_sets=True).get("metric_set")
+        if ticket is not None and metrics is not None:
+            at = datetime.fromtimestamp(version.at, UTC)
+            told.append(reconciled.Told(ticket, _life(ticket, hours), metrics, at))
+    return reconciled.rows(told, hours, day, as_of)
 
 
 def ticket_frames(lives: list[Row], day: Callable[[str], date], piles: list[Row]) -> dict[str, pd.DataFrame]:
@@ -79,30 +99,33 @@ def ticket_frames(lives: list[Row], day: Callable[[str], date], piles: list[Row]
                 {
                     **_dims(life, life["first_team"]),
                     "date": day(life["created_at"]),
+                    "at": _instant(life["created_at"]),
                     "unreplied": not life["replied_at"] and life["created_by"] != "agent",
                 }
                 for life in lives
             ),
-            ("date", "source", "channel", "team", "priority", "unreplied"),
+            ("date", "at", "source", "channel", "team", "priority", "unreplied"),
         ),
         "replied": frame(
             (
                 {
                     **_dims(life, life["reply_team"]),
                     "date": day(life["replied_at"]),
+                    "at": _instant(life["replied_at"]),
                     "seconds": _seconds(life["created_at"], life["replied_at"]),
                     "business": life["business"](life["created_at"], life["replied_at"]),
                 }
                 for life in lives
                 if life["replied_at"] and life["created_by"] != "agent"
             ),
-            ("date", "source", "channel", "team", "priority", "seconds", "business"),
+            ("date", "at", "source", "channel", "team", "priority", "seconds", "business"),
         ),
         "solved": frame(
             (
                 {
                     **_dims(life, life["solve_team"]),
                     "date": day(life["solved_at"]),
+                    "at": _instant(life["solved_at"]),
                     "seconds": _seconds(life["created_at"], life["solved_at"]),
                     "business": life["business"](life["created_at"], life["solved_at"]),
                     "reopened": life["reopened"],
@@ -117,6 +140,7 @@ def ticket_frames(lives: list[Row], day: Callable[[str], date], piles: list[Row]
             ),
             (
                 "date",
+                "at",
                 "source",
                 "channel",
                 "team",
@@ -136,6 +160,7 @@ def ticket_frames(lives: list[Row], day: Callable[[str], date], piles: list[Row]
                 {
                     **_dims(life, life["last_solve_team"]),
                     "date": day(life["last_solved_at"]),
+                    "at": _instant(life["last_solved_at"]),
                     "seconds": _seconds(life["created_at"], life["last_solved_at"]),
                     "business": life["business"](life["created_at"], life["last_solved_at"]),
                     **_waits(life),
@@ -145,6 +170,7 @@ def ticket_frames(lives: list[Row], day: Callable[[str], date], piles: list[Row]
             ),
             (
                 "date",
+                "at",
                 "source",
                 "channel",
                 "team",
@@ -163,6 +189,7 @@ def ticket_frames(lives: list[Row], day: Callable[[str], date], piles: list[Row]
                     **_dims(life, turn["team"]),
                     "priority": turn["priority"] or "normal",
                     "date": day(turn["at"]),
+                    "at": _instant(turn["at"]),
                     "seconds": _seconds(turn["since"], turn["at"]),
                     "business": life["business"](turn["since"], turn["at"]),
                     "first": turn["first"] and life["created_by"] != "agent",
@@ -170,7 +197,7 @@ def ticket_frames(lives: list[Row], day: Callable[[str], date], piles: list[Row]
                 for life in lives
                 for turn in life["turns"]
             ),
-            ("date", "source", "channel", "team", "priority", "seconds", "business", "first"),
+            ("date", "at", "source", "channel", "team", "priority", "seconds", "business", "first"),
         ),
         "piles": frame(piles, ("date", "source", "channel", "team", "priority", "open", "ages", "recent", "days")),
     }
@@ -442,6 +469,7 @@ def _answers(truth: dict[str, list[Row]], day: Any) -> Iterator[Row]:
         for team, weight in shares.of_ticket(rating["ticket_id"], score["at"]):
             yield {
                 "date": day(score["at"]),
+                "at": _instant(score["at"]),
                 "source": "zendesk",
                 "channel": rating["channel"],
                 "team": team,
@@ -457,6 +485,7 @@ def _answers(truth: dict[str, list[Row]], day: Any) -> Iterator[Row]:
         for team, weight in shares.of_call(response["call_id"]):
             common = {
                 "date": day(response["recorded_at"]),
+                "at": _instant(response["recorded_at"]),
                 "source": "qualtrics",
                 "channel": "voice",
                 "team": team,

@@ -33,6 +33,9 @@ class Facts:
         alerts: … answered
     callbacks: source channel queue team decided kept wait [s] business [s]
     handling: source team agent begins ends [epoch], one row a leg and day on which the agent was busy with it
+    arrivals, the frames of tickets, answers and evaluations also say when (at)
+    reconciled: source channel team measure verdict, one row a figure that the source reports, too
+    ages: source age [s], one row a source and day: how old its newest was at the end
     created, replied, solved, resolved, turns: source channel team priority (None: not recorded or unknown);
         created also unreplied; the others seconds, business [s]; solved also reopened, one_touch, reassignments,
         reopens, group_hops, repliers; resolved requester_wait, agent_wait [s], each also _business; turns first
@@ -73,6 +76,8 @@ class Facts:
     evaluations: pd.DataFrame = field(default_factory=pd.DataFrame)
     reviewed: pd.DataFrame = field(default_factory=pd.DataFrame)
     agent_days: pd.DataFrame = field(default_factory=pd.DataFrame)
+    ages: pd.DataFrame = field(default_factory=pd.DataFrame)
+    reconciled: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def asked(self) -> pd.DataFrame:
@@ -364,6 +369,12 @@ KPIS: dict[str, tuple[str, Formula]] = {
     "unplanned_shrinkage": ("agent_days", _time("unplanned_away", "paid")),
     "contacts_per_productive_hour": ("agent_days", lambda f: _an_hour(f.handled, f.productive)),
     "recovery_rate": ("ratings", lambda f: credited_share(f.recovered, f)),
+    "reconciliation_difference": ("reconciled", lambda f: share(f.verdict == "unexplained", f.verdict.notna())),
+    "reconciliation_explained": (
+        "reconciled",
+        lambda f: share(~f.verdict.isin(("equal", "unexplained")), f.verdict.notna()),
+    ),
+    "freshness": ("ages", lambda f: _oldest(f)),
 }
 
 
@@ -401,6 +412,12 @@ KPIS |= {
 def _last_day(frame: Group) -> Answer:
     last = frame[frame.date == frame.date.max()]
     return Answer(float(last.open.sum()), int(last.open.sum()), int(last.open.sum()), None, None)
+
+
+def _oldest(frame: Group) -> Answer:
+    """Of the sources at the end of the last day, how old the one is whose newest is oldest."""
+    last = frame[frame.date == frame.date.max()]
+    return Answer(float(last.age.max()), int(last.age.max()), len(last), None, None)
 
 
 def _days_of_work(frame: Group) -> Answer:

@@ -20,8 +20,8 @@ Row = dict[str, Any]
 Stretch = tuple[int, int, set[str], set[str], set[str]]  # from, seconds, states, legs, plan
 
 EVALUATIONS = (
-    "date", "source", "channel", "team", "kind", "selection", "earned", "weight", "critical", "customer", "business",
-    "compliance",
+    "date", "at", "source", "channel", "team", "kind", "selection", "earned", "weight", "critical", "customer",
+    "business", "compliance",
 )  # fmt: skip
 REVIEWED = ("date", "source", "channel", "team", "evaluated", "for_a_reason")
 AGENT_DAYS = (
@@ -224,6 +224,7 @@ def evaluations(reviews: Iterable[Review], day: Callable[[datetime], date]) -> I
         failed = {item["critical_for"] or "nobody" for item in counted if item["is_critical"] and _failed(item)}
         yield {
             "date": day(one.evaluated_at),
+            "at": one.evaluated_at,
             "source": one.source,
             "channel": one.channel,
             "team": one.team,

@@ -17,7 +17,17 @@ from psycopg.rows import dict_row
 
 from kefu import warehouse
 from kefu.settings import Settings
-from tests.end_to_end import raw_issues, raw_people, raw_sla, raw_surveys, raw_tickets, raw_voice, voice
+from tests.end_to_end import (
+    freshness,
+    raw_issues,
+    raw_people,
+    raw_sla,
+    raw_surveys,
+    raw_tickets,
+    raw_voice,
+    reconciled,
+    voice,
+)
 from tests.end_to_end.centre_truth import ISSUE_DIMENSIONS, ISSUE_FACTS
 from tests.end_to_end.independent import CLOCKS, Facts, frame
 
@@ -72,7 +82,7 @@ def facts(settings: Settings, as_of: datetime) -> Facts:
         "clocks": frame(raw_sla.clocks(raw, tickets, hours, centre), CLOCKS),
         "answers": frame(
             raw_surveys.answers(sheets, centre),
-            ("date", "source", "channel", "team", "survey", "segment", "metric", "box", "score", "group", "weight"),
+            raw_surveys.ANSWERS,
         ),
         "ratings": frame(
             raw_surveys.ratings(sheets, raw_issues.people(raw), centre),
@@ -82,10 +92,12 @@ def facts(settings: Settings, as_of: datetime) -> Facts:
             raw_surveys.invitations(raw, tickets, sheets, centre),
             ("date", "source", "channel", "team", "survey", "segment", "sent", "delivered", "answered"),
         ),
+        "reconciled": frame(raw_tickets.figures(tickets, hours, centre), reconciled.COLUMNS),
         "issues": frame(raw_issues.issues(stitched, centre), (*ISSUE_DIMENSIONS, *ISSUE_FACTS)),
         "linkable": frame(raw_issues.linkable(stitched, centre), (*ISSUE_DIMENSIONS, "linked")),
     }
     made |= raw_people.frames(raw, settings, centre.as_of)
+    made["ages"] = freshness.ages(made, centre.zone, centre.as_of)
     return Facts(**{one.name: made.get(one.name) for one in dataclasses.fields(Facts)})  # type: ignore[arg-type]
 
 

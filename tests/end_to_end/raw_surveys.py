@@ -245,6 +245,11 @@ def _last(sheets: list[Sheet]) -> dict[str, Sheet]:
     return {one.key: one for one in fit}
 
 
+ANSWERS = (
+    "date", "at", "source", "channel", "team", "survey", "segment", "metric", "box", "score", "group", "weight",
+)  # fmt: skip
+
+
 def answers(sheets: list[Sheet], centre: Centre) -> Iterator[Row]:
     """What counts, a row for each team that has a share of it."""
     for sheet in _last(sheets).values():
@@ -253,6 +258,7 @@ def answers(sheets: list[Sheet], centre: Centre) -> Iterator[Row]:
                 yield {
                     **sheet.place,
                     "date": centre.day(sheet.at),
+                    "at": sheet.at,
                     "team": team,
                     "weight": weight,
                     "metric": answer.metric,

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, available_timezones
 
 from tests.dbt.business_oracle import Minutes, OpenTime, Version
+from tests.end_to_end import reconciled
 from tests.end_to_end.centre_truth import _life, _piles, ticket_frames
 
 if TYPE_CHECKING:
@@ -157,6 +158,24 @@ def frames(made: list[Row], hours: Mapping[int | None, OpenTime], centre: Centre
     counted = lives(made, hours)
     changed = [day(update["at"]) for ticket in made for update in ticket["updates"]]
     return ticket_frames(counted, day, list(_piles(counted, day, max(changed))) if changed else [])
+
+
+def figures(made: list[Row], hours: Mapping[int | None, OpenTime], centre: Centre) -> Iterator[Row]:
+    """The vendor's figures against ours."""
+
+    def day(text: str) -> date:
+        return centre.day(datetime.fromisoformat(text))
+
+    told = []
+    for ticket in made:
+        row = ticket["row"]
+        metrics = reconciled.metric_set(row["metric_set"])
+        if metrics is not None:
+            generated = row["generated_timestamp"]
+            told_at = datetime.fromtimestamp(generated, UTC) if generated else row["updated_at"]
+            life = {**_life(ticket, {}), "business": business(ticket, hours)}
+            told.append(reconciled.Told(ticket, life, metrics, told_at))
+    return reconciled.rows(told, hours, day, centre.as_of)
 
 
 # --- schedules -------------------------------------------------------------------------------------------------------

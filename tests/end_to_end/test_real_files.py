@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import pytest
 from kefu import catalogue, warehouse
 from kefu.settings import Parameters, Settings, SourceSettings
 from tests.dbt.stitching import Contact
-from tests.end_to_end import voice
+from tests.end_to_end import freshness, voice
 from tests.end_to_end.centre_truth import ISSUE_DIMENSIONS, ISSUE_FACTS, _piles, issue_rows, of_contact
 from tests.end_to_end.conftest import Centre
 from tests.end_to_end.independent import Facts, answers, frame
@@ -37,15 +37,15 @@ SETS = {
 }
 EMPTY: dict[str, tuple[str, ...]] = {
     **voice.COLUMNS,
-    "created": ("date", "source", "channel", "team", "priority", "unreplied"),
+    "created": ("date", "at", "source", "channel", "team", "priority", "unreplied"),
     "replied": ("date", "source", "channel", "team", "priority", "seconds", "business"),
-    "solved": ("date", "source", "channel", "team", "priority", "seconds", "business", "reopened", "one_touch",
+    "solved": ("date", "at", "source", "channel", "team", "priority", "seconds", "business", "reopened", "one_touch",
                "reassignments", "reopens", "group_hops", "repliers"),
-    "resolved": ("date", "source", "channel", "team", "priority", "seconds", "business", "requester_wait",
+    "resolved": ("date", "at", "source", "channel", "team", "priority", "seconds", "business", "requester_wait",
                  "requester_wait_business", "agent_wait", "agent_wait_business"),
     "turns": ("date", "source", "channel", "team", "priority", "seconds", "business", "first"),
     "piles": ("date", "source", "channel", "team", "priority", "open", "ages", "recent", "days"),
-    "answers": ("date", "source", "channel", "team", "segment", "metric", "box", "score", "group", "weight"),
+    "answers": ("date", "at", "source", "channel", "team", "segment", "metric", "box", "score", "group", "weight"),
     "ratings": ("date", "source", "channel", "team", "segment", "recovered", "weight"),
     "invitations": ("date", "source", "channel", "team", "sent", "delivered", "answered"),
     "issues": (*ISSUE_DIMENSIONS, *ISSUE_FACTS),
@@ -79,7 +79,10 @@ def loaded(request: pytest.FixtureRequest, shared: Path, new_warehouse: Any) -> 
     pipeline.build(settings=settings, as_of=as_of)
     pipeline.check_published(settings=settings)
     pipeline.publish(settings=settings)
-    yield name, Centre(settings, {}, zone, as_of), FACTS[name](shared / "data" / file)
+    known = FACTS[name](shared / "data" / file)
+    told = {one: getattr(known, one) for one in freshness.OF if "at" in getattr(known, one)}
+    known = replace(known, ages=freshness.ages(told, ZoneInfo(zone), as_of))
+    yield name, Centre(settings, {}, zone, as_of), known
 
 
 @pytest.mark.parametrize("kpi", list(KPIS))
@@ -256,7 +259,8 @@ def incidents(path: Path) -> Facts:
         for life in lives:
             if life[moment] is not None:
                 yield {
-                    "date": life[moment].date(), "source": "incidents", "channel": life["channel"], "team": life[team],
+                    "date": life[moment].date(), "at": life[moment].replace(tzinfo=UTC),
+                    "source": "incidents", "channel": life["channel"], "team": life[team],
                     "priority": life["priority"], "reopened": life["reopened"], "one_touch": None,
                     "seconds": int((life[moment] - life["created_at"]).total_seconds()),
                     "reassignments": life["moves"], "reopens": life["reopens"], "group_hops": life["hops"],
@@ -350,7 +354,8 @@ def broadband(path: Path) -> Facts:
     return only(
         answers=(
             {
-                "date": pd.to_datetime(row["CUSTOMER_RESPONSE_DATE"], format="%d/%m/%Y %H:%M").date(),
+                "date": (at := pd.to_datetime(row["CUSTOMER_RESPONSE_DATE"], format="%d/%m/%Y %H:%M")).date(),
+                "at": at.replace(tzinfo=ZoneInfo(SETS["broadband"][2])),
                 "source": "broadband", "channel": "other", "team": "none", "segment": row["SURVEY_SUB_TYPE"] or "none",
                 "metric": "nps", "box": None, "score": None, "weight": Decimal(1),
                 "group": _nps_group(int(row["NPS_SCORE"])),
@@ -376,7 +381,8 @@ def nhs(path: Path) -> Facts:
         rating = int(row["FFT categorical answer"])
         team = row["Trust"]
         found[row["Respondent ID"]] = {
-            "date": date, "source": "nhs", "channel": "other", "team": f"nhs-{team}" if team else "none",
+            "date": date, "at": datetime.combine(date, time(), ZoneInfo(SETS["nhs"][2])),
+            "source": "nhs", "channel": "other", "team": f"nhs-{team}" if team else "none",
             "segment": row["Service type 1"] or "none", "metric": "csat",
             "box": "top" if rating <= 2 else "bottom" if rating >= 4 else "middle",
             "score": (5 - rating) / 4, "group": None, "weight": Decimal(1),

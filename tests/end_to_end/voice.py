@@ -25,7 +25,7 @@ COLUMNS = {
     "contacts": (
         *PLACE, "offered", "answered", "abandoned", "wait", "short", "target", "human", "transferred", "touches",
     ),
-    "arrivals": (*PLACE, "in_menu", "left_menu", "closed"),
+    "arrivals": (*PLACE, "at", "in_menu", "left_menu", "closed"),
     "legs": (*PLACE, "talk", "hold", "wrap", "held", "left_on_hold", "ended_by"),
     "visits": (*PLACE, "answered", "abandoned", "otherwise", "wait", "short", "target"),
     "alerts": (*PLACE, "answered"),
@@ -200,6 +200,7 @@ def _arrival(contact: Contact, rules: Rules) -> Row:
     moment = math.floor(contact.started.timestamp())
     return {
         **_place(contact, rules),
+        "at": contact.started,
         "in_menu": contact.menu is not None,
         "left_menu": contact.menu == "left",
         "closed": None if hours is None else hours.between(moment, moment + 1) == 0,

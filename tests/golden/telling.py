@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from kefu.golden import (
     BOT,
     CUSTOMER,
+    REPORTED,
     SYSTEM,
     ZONE,
     Call,
@@ -328,7 +329,8 @@ def _ticket(centre: Centre, ticket: Ticket, told: Rows) -> None:
             "requester_id": requester,
             "via_channel": ticket.channel,
             "tags": json.dumps(tags),
-            "updated_at": centre.utc(ticket.events[-1].at),
+            "updated_at": centre.utc(ticket.reported_at or ticket.events[-1].at),
+            "metric_set": _metric_set(ticket),
             **state,
         }
     )
@@ -345,6 +347,20 @@ def _ticket(centre: Centre, ticket: Ticket, told: Rows) -> None:
                 "updated_at": centre.utc(rating.at),
             }
         )
+
+
+def _metric_set(ticket: Ticket) -> str | None:
+    """What the vendor reports of a ticket, in its words."""
+    told = ticket.reported
+    if told is None:
+        return None
+    clocks = {"calendar": "", "business": "_business"}
+    return json.dumps(
+        {
+            name: {clock: dict(told).get(measure + end) for clock, end in clocks.items()}
+            for measure, name in REPORTED.items()
+        }
+    )
 
 
 def _people(centre: Centre, told: Rows) -> None:

@@ -4,3 +4,12 @@
 {% macro postgres__kf_json(column, key) -%}(cast({{ column }} as jsonb) ->> '{{ key }}'){%- endmacro %}
 
 {% macro spark__kf_json(column, key) -%}get_json_object({{ column }}, '$.{{ key }}'){%- endmacro %}
+
+{#- The text at a key of a JSON object that is itself at a key of the one held as text; null where either is absent. -#}
+{% macro kf_json_at(column, key, member) -%}{{ return(adapter.dispatch('kf_json_at')(column, key, member)) }}{%- endmacro %}
+
+{% macro postgres__kf_json_at(column, key, member) -%}
+    (cast({{ column }} as jsonb) -> '{{ key }}' ->> '{{ member }}')
+{%- endmacro %}
+
+{% macro spark__kf_json_at(column, key, member) -%}get_json_object({{ column }}, '$.{{ key }}.{{ member }}'){%- endmacro %}

@@ -66,7 +66,8 @@ judged as (
             as strict_scores_squares,
         {{ kf_sum_decimal('earned_weight * earned_weight', machine, true) }} as auto_earned_squares,
         {{ kf_sum_decimal('applicable_weight * applicable_weight', machine, true) }} as auto_applicable_squares,
-        {{ kf_sum_decimal('earned_weight * applicable_weight', machine, true) }} as auto_earned_products
+        {{ kf_sum_decimal('earned_weight * applicable_weight', machine, true) }} as auto_earned_products,
+        max(evaluated_at) as last_at
 
     from evaluations
 
@@ -131,7 +132,8 @@ stacked as (
         evaluable,
         evaluated,
         evaluated_for_a_reason,
-        {{ zeros | join(',\n        ') }}
+        {{ zeros | join(',\n        ') }},
+        cast(null as timestamp) as last_at
     from contacts
 
 )
@@ -144,7 +146,8 @@ select
     {%- for part in parts %}
     {{ kf_sum(part) }} as {{ part }},
     {%- endfor %}
-    {{ sums | join(',\n    ') }}
+    {{ sums | join(',\n    ') }},
+    max(last_at) as last_at
 
 from stacked
 

@@ -100,7 +100,8 @@ credited as (
         responses.score,
         credits.credit_rule,
         credits.is_ours,
-        credits.weight
+        credits.weight,
+        responses.responded_at
 
     from {{ ref('fct_survey_responses') }} as responses
     inner join credits on responses.response_id = credits.response_id
@@ -120,7 +121,8 @@ answered as (
         {%- for part, (what, condition) in sums.items() %}
         cast(coalesce(sum({{ what }}) filter (where {{ condition }}), 0) as {{ types[part] }}) as {{ part }},
         {%- endfor %}
-        segment
+        segment,
+        max(responded_at) as last_at
 
     from credited
 
@@ -213,7 +215,8 @@ stacked as (
         {%- for part, type in types.items() %}
         {{ part if part in parts else 'cast(0 as ' ~ type ~ ') as ' ~ part }},
         {%- endfor %}
-        segment
+        segment,
+        {{ 'last_at' if table == 'answered' else 'cast(null as timestamp) as last_at' }}
     from {{ table }}
     {{ 'union all' if not loop.last }}
     {%- endfor %}
@@ -229,7 +232,8 @@ select
     {%- for part, type in types.items() %}
     cast(sum({{ part }}) as {{ type }}) as {{ part }},
     {%- endfor %}
-    segment
+    segment,
+    max(last_at) as last_at
 
 from stacked
 

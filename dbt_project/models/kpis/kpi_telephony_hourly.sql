@@ -83,7 +83,8 @@ arrived as (
         {{ kf_count_if('was_in_menu') }} as menu_entries,
         {{ kf_count_if('is_menu_abandoned') }} as menu_abandoned,
         {{ kf_count_if('is_after_hours is not null') }} as arrivals_with_schedule,
-        {{ kf_count_if('is_after_hours') }} as after_hours
+        {{ kf_count_if('is_after_hours') }} as after_hours,
+        max(started_at) as last_at
 
     from contacts
 
@@ -154,7 +155,8 @@ stacked as (
         {%- for part in contact_parts + leg_parts + alert_parts %}
         {{ part if part in own else '0' }} as {{ part }},
         {%- endfor %}
-        {{ 'longest_wait_seconds' if booked == 'arrived' else 'cast(null as bigint)' }} as longest_wait_seconds
+        {{ 'longest_wait_seconds' if booked == 'arrived' else 'cast(null as bigint)' }} as longest_wait_seconds,
+        {{ 'last_at' if booked == 'arrived' else 'cast(null as timestamp)' }} as last_at
     from {{ booked }}
     {{ 'union all' if not loop.last }}
     {%- endfor %}
@@ -171,7 +173,8 @@ select
     {%- for part in contact_parts + leg_parts + alert_parts %}
     cast(sum({{ part }}) as {{ 'decimal(38, 0)' if part.endswith('_squares') else 'bigint' }}) as {{ part }},
     {%- endfor %}
-    max(longest_wait_seconds) as longest_wait_seconds
+    max(longest_wait_seconds) as longest_wait_seconds,
+    max(last_at) as last_at
 
 from stacked
 

@@ -137,7 +137,8 @@ with
         tickets.channel,
         tickets.{{ team ~ ('' if team == 'team_id' else ' as team_id') }},
         tickets.priority,
-        {{ columns | join(',\n        ') }}
+        {{ columns | join(',\n        ') }},
+        max(tickets.{{ moment }}) as last_at
 
     from {{ ref('fct_ticket_replies' if fact == 'turned' else 'fct_tickets') }} as tickets
 
@@ -185,7 +186,8 @@ select
     keys.channel,
     keys.team_id,
     keys.priority,
-    {{ parts | join(',\n    ') }}
+    {{ parts | join(',\n    ') }},
+    greatest({{ facts | join('.last_at, ') }}.last_at) as last_at
 
 from keys
 {% for fact in facts -%}

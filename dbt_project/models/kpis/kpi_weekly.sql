@@ -13,6 +13,8 @@
 -- depends_on: {{ ref('kpi_callbacks_daily') }}
 -- depends_on: {{ ref('kpi_quality_daily') }}
 -- depends_on: {{ ref('kpi_workforce_daily') }}
+-- depends_on: {{ ref('kpi_freshness') }}
+-- depends_on: {{ ref('kpi_reconciliations_daily') }}
 {#- Every KPI of the catalogue by its own formula, so the kpi tables are read once each and no formula is repeated. -#}
 {%- set tables = {} %}
 {%- for kpi in kpi_parts() %}
@@ -41,10 +43,14 @@ catalogue as (
 {{ table }}_weeks as (
     select
         cast(date_trunc('week', service_date) as date) as week_start,
-        coalesce(team_id, 'all') as team_id,
+        {{ "coalesce(team_id, 'all')" if kpis[0].by_team else "'all'" }} as team_id,
         {{ kpi_part_columns(kpis) }}
     from {{ ref(table) }}
+    {%- if kpis[0].by_team %}
     group by grouping sets ((date_trunc('week', service_date), team_id), (date_trunc('week', service_date)))
+    {%- else %}
+    group by date_trunc('week', service_date)
+    {%- endif %}
 ),
 {% endfor %}
 weeks as (
