@@ -240,7 +240,7 @@ SUITES = {
             "next_reply_seconds", "next_reply_business_seconds", "first_reply_business_seconds",
             "first_resolution_business_seconds", "full_resolution_business_seconds", "requester_wait_seconds",
             "requester_wait_business_seconds", "agent_wait_seconds", "agent_wait_business_seconds", "group_hops",
-            "repliers",
+            "repliers", "level_recorded", "first_level_solved", "escalated_tickets", "owned_tickets", "outside_seconds",
         ),
         rows(
             "Every solved ticket is in exactly one of the classes that reopens are counted by",
@@ -255,6 +255,16 @@ SUITES = {
             " + touch_other_untold and one_touch_tickets = touch_one + touch_one_dialogue + touch_one_open"
             " + touch_one_open_dialogue + touch_one_untold",
             "touch_recorded", "one_touch_tickets",
+        ),
+        rows(
+            "No ticket both stayed at level 1 and left it",
+            "first_level_solved + escalated_tickets <= level_recorded",
+            "first_level_solved", "escalated_tickets", "level_recorded",
+        ),
+        rows(
+            "No ticket was outside service for longer than it took",
+            "outside_seconds <= owned_seconds and owned_tickets <= full_resolutions",
+            "outside_seconds", "owned_seconds", "owned_tickets", "full_resolutions",
         ),
         rows(
             "Business time is a part of calendar time, and so is waiting",
@@ -273,6 +283,7 @@ SUITES = {
         squares("First replies", "first_reply_seconds", "first_reply_squares", "first_replies"),
         squares("First resolutions", "first_resolution_seconds", "first_resolution_squares", "first_resolutions"),
         squares("Full resolutions", "full_resolution_seconds", "full_resolution_squares", "full_resolutions"),
+        squares("Time outside service", "outside_seconds", "outside_squares", "owned_tickets"),
         squares("Reassignments", "reassignments", "reassignments_squares", "reassignment_recorded"),
         rows(
             "First responses in chat are first replies to a turn",
@@ -342,7 +353,19 @@ SUITES = {
             "Nothing is counted below zero",
             "issues", "contacts", "repeat_contacts", "switched_issues", "due_issues", "resolved_issues", "fcr_issues",
             "fcr_met", "fcr_met_in_seven_days", "fcr_met_by_contacts", "fcr_live_issues", "fcr_live_met",
-            "provisional_issues", "linkable_contacts", "linked_contacts",
+            "provisional_issues", "linkable_contacts", "linked_contacts", "voiced_contacts",
+            "fcr_agreed_met", "fcr_unconfirmed", "fcr_confirmed_only", "fcr_agreed_missed",
+        ),
+        rows(
+            "What two judgements say is said of issues that both judge",
+            "fcr_agreed_met + fcr_unconfirmed <= fcr_met"
+            " and fcr_agreed_met + fcr_unconfirmed + fcr_confirmed_only + fcr_agreed_missed <= fcr_issues",
+            "fcr_agreed_met", "fcr_unconfirmed", "fcr_confirmed_only", "fcr_agreed_missed", "fcr_met", "fcr_issues",
+        ),
+        rows(
+            "Contacts that were said anything of are contacts",
+            "voiced_contacts <= linkable_contacts",
+            "voiced_contacts", "linkable_contacts",
         ),
         rows(
             "Every contact of an issue is its first or a repeat",
@@ -379,6 +402,7 @@ SUITES = {
         counted(
             "Nothing is counted below zero",
             "clocks_decided", "clocks_met", "clocks_breached", "over_seconds", "updates_due", "updates_on_time",
+            "promises_due", "promises_kept",
         ),
         rows(
             "Every clock that was decided was met or breached",
@@ -390,6 +414,11 @@ SUITES = {
             "Updates on time were due, and updates due are clocks",
             "updates_on_time <= updates_due and updates_due <= clocks_decided",
             "updates_on_time", "updates_due", "clocks_decided",
+        ),
+        rows(
+            "Of a policy every clock is a promise to customers, or none is",
+            "(promises_due, promises_kept) in ((0, 0), (clocks_decided, clocks_met))",
+            "promises_due", "promises_kept", "clocks_decided", "clocks_met",
         ),
         squares("Time over SLA", "over_seconds", "over_squares", "clocks_breached"),
     ],

@@ -91,10 +91,12 @@ def test_the_unit_the_interval_and_the_range_of_a_kpi_fit(kpis: dict[str, Kpi]) 
             "percentile": {"seconds"},
             "ratio": {"percent", "index", "per_hour"},
             "weighted": {"percent"},
+            "kappa": {"kappa"},
             "patience": {"seconds"},
         }
         assert one.unit in expected[one.interval], one.id
         assert (one.unit == "percent") <= (one.valid_range == (0, 1)), one.id
+        assert (one.unit == "kappa") <= (one.valid_range == (-1, 1)), one.id
         assert (one.unit == "points") <= (one.valid_range == (-100, 100)), one.id
         has_interval = one.interval != "none"
         assert (one.low_sql is not None) == (one.high_sql is not None) == has_interval, one.id
@@ -177,7 +179,7 @@ def test_everything_that_is_wrong_with_the_definitions_is_said_at_once(copy: Cop
         "  - kpi_telephony_hourly.yml: metric offered: owner is missing",
         "  - kpi_telephony_hourly.yml: metric answered: code is missing",
         "  - kpi_telephony_hourly.yml: metric answer_rate: interval 'guess' is none of share, mean, nps, ratio, "
-        "percentile, patience, weighted, none",
+        "percentile, patience, weighted, kappa, none",
     ]
 
 

@@ -45,14 +45,22 @@ def test_the_as_of_time_is_naive_utc_to_the_second(prepared: Settings, instant: 
 
 
 def test_a_build_carries_the_parameters_and_teams_of_the_configuration(prepared: Settings) -> None:
-    parameters = Parameters(reopen_window_days=3)
+    parameters = Parameters(
+        reopen_window_days=3, public_promises=("zendesk-2", "kefu-standard"), first_level_teams=("returns",)
+    )
     control.begin_build(prepared.model_copy(update={"parameters": parameters}), "a")
     control.begin_build(prepared.model_copy(update={"parameters": parameters}), "a")  # the second replaces the first
     with warehouse.connect(prepared) as connection:
-        names = ", ".join(Parameters.model_fields)
-        rows = connection.execute(f"select reporting_zone, {names} from control.build").fetchall()
+        single = [name for name in Parameters.model_fields if name not in Parameters.lists()]
+        rows = connection.execute(f"select reporting_zone, {', '.join(single)} from control.build").fetchall()
         teams = connection.execute("select source, member, team_id, team_en, team_zh from control.teams").fetchall()
-    assert rows == [(prepared.reporting_zone, *parameters.model_dump().values())]
+        names = connection.execute("select parameter, named_id from control.names").fetchall()
+    assert rows == [(prepared.reporting_zone, *(getattr(parameters, name) for name in single))]
+    assert sorted(names) == [
+        ("first_level_teams", "returns"),
+        ("public_promises", "kefu-standard"),
+        ("public_promises", "zendesk-2"),
+    ]
     assert sorted(teams) == [
         ("asterisk", "returns", "returns", "Returns", "退换组"),
         ("qualtrics", "Returns", "returns", "Returns", "退换组"),

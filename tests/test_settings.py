@@ -87,6 +87,42 @@ def test_what_is_written_is_what_is_read(write: Write) -> None:
     assert [source.name for source in settings.enabled_sources()] == ["bank"]
 
 
+def test_parameters_name_policies_and_teams_that_are_listed_or_a_sources(write: Write) -> None:
+    text = """
+        [parameters]
+        public_promises = ["kefu-standard", "zendesk-360001"]
+        first_level_teams = ["returns", "zendesk-360002"]
+        teams_outside_service = ["finance"]
+        [[sla_policies]]
+        id = "standard"
+        name = { en = "Standard", zh = "标准承诺" }
+        clock = "calendar"
+        targets = { resolution = "40h" }
+        [[teams]]
+        id = "returns"
+        name = { en = "Returns", zh = "退换组" }
+        [[teams]]
+        id = "finance"
+        name = { en = "Finance", zh = "财务部" }
+        [sources.zendesk]
+        enabled = false
+    """
+    parameters = load_settings(write(text)).parameters
+    assert parameters.public_promises == ("kefu-standard", "zendesk-360001")
+    assert (parameters.first_level_teams, parameters.teams_outside_service) == (
+        ("returns", "zendesk-360002"),
+        ("finance",),
+    )
+    for right, wrong, says in (
+        ('"kefu-standard"', '"standard"', "'standard' is neither in [[sla_policies]] nor a policy of a source"),
+        ('"returns", ', '"retuns", ', "'retuns' is neither in [[teams]] nor a team of a source"),
+        ('["finance"]', '["returns"]', "in first_level_teams and in teams_outside_service: returns"),
+        ('["finance"]', '["finance", "finance"]', "named twice: finance"),
+    ):
+        [line] = problems(write(text.replace(right, wrong, 1)))
+        assert says in line
+
+
 def test_the_environment_names_the_file_and_the_folder_of_all_state(
     write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -109,6 +109,44 @@ def test_limits_of_a_ratio_of_sums_equal_python_to_the_last_bit(
             assert asked == ratio(pairs, most, side)
 
 
+def kappa(both: int, first: int, second: int, neither: int, side: float) -> float | None:
+    """By Fleiss, Cohen and Everitt, over the cells in turn."""
+    n = both + first + second + neither
+    cells = {(1, 1): both, (1, 0): first, (0, 1): second, (0, 0): neither}
+    yes = [sum(many for cell, many in cells.items() if cell[judge]) for judge in (0, 1)]
+    if not n or yes in ([0, 0], [n, n]):
+        return None
+    says = [{1: one / n, 0: 1 - one / n} for one in yes]
+    expected = sum(says[0][word] * says[1][word] for word in (0, 1))
+    found = ((both + neither) / n - expected) / (1 - expected)
+    spread = -((found - expected * (1 - found)) ** 2)
+    for (one, other), many in cells.items():
+        if one == other:
+            spread += many / n * (1 - (says[0][one] + says[1][one]) * (1 - found)) ** 2
+        else:
+            spread += many / n * ((1 - found) * (says[1][one] + says[0][other])) ** 2
+    half = Z * math.sqrt(0.0 if spread < 1e-14 else spread / n) / (1 - expected)
+    return min(1.0, max(-1.0, found + side * half))
+
+
+@few
+@given(cells=st.lists(st.one_of(st.just(0), st.integers(0, 1_000)), min_size=4, max_size=4))
+def test_limits_of_kappa_equal_python(analyst: psycopg.Connection[Any], cells: list[int]) -> None:
+    for end, side in (("low", -1.0), ("high", 1.0)):
+        by_hand = kappa(*cells, side=side)
+        found = ask(analyst, f"kpis.kappa_{end}(%s, %s, %s, %s)", *cells)
+        assert (found is None) == (by_hand is None)
+        assert found == by_hand or found == pytest.approx(by_hand, rel=1e-6, abs=1e-6)
+
+
+def test_limits_of_kappa_worked_out(analyst: psycopg.Connection[Any]) -> None:
+    # 20, 5, 10, 15: agreement 0.7, 0.5 by chance; kappa 0.4, its standard error 0.1270
+    limits = [ask(analyst, f"kpis.kappa_{end}(%s, %s, %s, %s)", 20, 5, 10, 15) for end in ("low", "high")]
+    assert limits == pytest.approx([0.1511, 0.6489], abs=5e-5)
+    assert [ask(analyst, f"kpis.kappa_{end}(%s, %s, %s, %s)", 7, 0, 0, 3) for end in ("low", "high")] == [1, 1]
+    assert [ask(analyst, f"kpis.kappa_{end}(%s, %s, %s, %s)", 7, 0, 0, 0) for end in ("low", "high")] == [None, None]
+
+
 def test_equal_ratios_have_no_spread(analyst: psycopg.Connection[Any]) -> None:
     # 10.6 of 13 twice: in binary the squares are a little off, and a square root would make that seven digits
     sums = (21.2, 26, 2 * 10.6 * 10.6, 2 * 10.6 * 13, 2 * 13 * 13, 2)

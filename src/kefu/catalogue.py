@@ -20,8 +20,8 @@ from kefu import golden
 from kefu.edge_rules import RULES
 from kefu.errors import KefuError
 
-Unit = Literal["percent", "seconds", "days", "count", "points", "score", "ratio", "index", "per_hour"]
-Interval = Literal["share", "mean", "nps", "ratio", "percentile", "patience", "weighted", "none"]
+Unit = Literal["percent", "seconds", "days", "count", "points", "score", "ratio", "index", "per_hour", "kappa"]
+Interval = Literal["share", "mean", "nps", "ratio", "percentile", "patience", "weighted", "kappa", "none"]
 LANGUAGES = ("en", "zh")
 
 # The columns of the kpi tables behind the dimensions people name.
@@ -62,6 +62,10 @@ INTERVAL_NOTES = {
         "en": "95 % Wilson interval over the effective number of answers (Kish); MetricFlow cannot form it",
         "zh": "按有效样本量（Kish）计算的 95% Wilson 区间；MetricFlow 无法计算",
     },
+    "kappa": {
+        "en": "95 % normal interval of kappa (Fleiss, Cohen and Everitt)",
+        "zh": "95% kappa 正态区间（Fleiss、Cohen 与 Everitt）",
+    },
     "none": {"en": "full count, no interval", "zh": "全量计数，无区间"},
 }
 UNIT_NAMES = {
@@ -74,6 +78,7 @@ UNIT_NAMES = {
     "ratio": {"en": "a ticket or issue", "zh": "每工单或每问题"},
     "index": {"en": "ratio, 1 is as planned", "zh": "比值，1 为与计划一致"},
     "per_hour": {"en": "an hour", "zh": "每小时"},
+    "kappa": {"en": "-1 to 1: 0 is chance, 1 agreement", "zh": "-1 至 1：0 为随机，1 为完全一致"},
 }
 DIRECTION_NAMES = {
     "up": {"en": "higher is better", "zh": "越高越好"},
@@ -324,6 +329,8 @@ def _kpi(
     elif interval == "none":
         numerator, n = _of_everything(metric, meta, total)
         denominator, value = "null", f"cast({numerator} as double precision)"
+    elif interval == "kappa":
+        numerator, denominator, n, value, low, high = _kappa([total(name) for name in meta["cells"]])
     elif interval == "weighted":
         numerator, denominator, n, value, low, high = _weighted(meta)
     elif interval in ("percentile", "patience"):
@@ -415,6 +422,20 @@ def _of_everything(metric: Mapping[str, Any], meta: Mapping[str, Any], total: Ca
 def _at_last(metric: Mapping[str, Any]) -> str:
     """The aggregate of a stock: over the rows of the last day."""
     return f"{metric['agg']}_at_last"
+
+
+def _kappa(cells: Sequence[str]) -> tuple[str, str, str, str, str, str]:
+    """Numerator, denominator, n, value, low and high of Cohen's kappa of two yes-or-no judgements of the same things.
+
+    The cells of their table: both yes, only the first, only the second, both no. Observed less expected agreement over
+    one less expected, both times n squared, is whole numbers throughout.
+    """
+    both, first, second, neither = cells
+    numerator = f"2 * ({both} * {neither} - {first} * {second})"
+    denominator = f"(({both} + {first}) * ({first} + {neither}) + ({both} + {second}) * ({second} + {neither}))"
+    value = f"cast({numerator} as double precision) / nullif({denominator}, 0)"
+    low, high = (f"kpis.kappa_{end}({', '.join(cells)})" for end in ("low", "high"))
+    return numerator, denominator, " + ".join(cells), value, low, high
 
 
 def _weighted(meta: Mapping[str, Any]) -> tuple[str, str, str, str, str, str]:

@@ -233,7 +233,8 @@ def _configuration(connection: psycopg.Connection[Any]) -> str:
     )
     row = connection.execute(
         "select (select to_jsonb(b) - %s::text[] from control.build b)::text,"
-        " (select jsonb_agg(to_jsonb(t) order by t.source, t.member) from control.teams t)::text",
+        " (select jsonb_agg(to_jsonb(t) order by t.source, t.member) from control.teams t)::text,"
+        " (select jsonb_agg(to_jsonb(n) order by n.parameter, n.named_id) from control.names n)::text",
         [moments],
     ).fetchone()
     described = f"{row!r} {schedules.described(connection)} {sla_policies.described(connection)}"

@@ -67,6 +67,11 @@ create table if not exists control.teams (
     team_zh text not null,
     primary key (source, member)
 );
+create table if not exists control.names (
+    parameter text not null,
+    named_id text not null,
+    primary key (parameter, named_id)
+);
 create table if not exists control.model_runs (
     build_id bigint not null,
     slot text not null,
@@ -114,7 +119,8 @@ def begin_build(settings: Settings, slot: str, as_of: datetime | None = None, *,
 
     instant = (as_of or datetime.now(UTC)).astimezone(UTC).replace(tzinfo=None, microsecond=0)
     parameters = settings.parameters.model_dump()
-    columns = [*Parameters.model_fields]
+    lists = Parameters.lists()
+    columns = [name for name in Parameters.model_fields if name not in lists]
     with warehouse.connect(settings, "transformer") as connection:
         row = connection.execute("select nextval('control.build_ids')").fetchone()
         assert row is not None
@@ -144,6 +150,11 @@ def begin_build(settings: Settings, slot: str, as_of: datetime | None = None, *,
                     for source, members in team.members.items()
                     for member in members
                 ],
+            )
+            connection.execute("delete from control.names")
+            cursor.executemany(
+                "insert into control.names (parameter, named_id) values (%s, %s)",
+                [(name, named) for name in lists for named in parameters[name]],
             )
         schedules.write(connection, settings, instant)
         sla_policies.write(connection, settings)

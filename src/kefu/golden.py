@@ -177,6 +177,7 @@ class Promise(_Model):
     policy: Word
     team: Word
     clock: Literal["calendar", "business"]
+    is_public: bool = Field(False, description="Customers were told of it.")
     targets: dict[
         Literal["first_reply", "next_reply", "requester_wait", "agent_work", "resolution", "periodic_update",
                 "pausable_update"],
@@ -224,7 +225,15 @@ class Invitation(_Model):
     team: Word
     status: Literal["delivered", "bounced", "suppressed"] = "delivered"
     answers: tuple[Answered, ...] = ()
+    about: Word | None = Field(None, description="The call or the ticket it asks about.")
     times: int = Field(1, ge=1, description="So many invitations like this one.")
+
+
+class Feedback(_Model):
+    """What a customer said of a call or a ticket without being asked, as an exported file has it."""
+
+    at: datetime
+    about: Word = Field(description="The exported call or the ticket.")
 
 
 class Holiday(_Model):
@@ -253,12 +262,15 @@ class Story(_Model):
     exported_calls: tuple[ExportedCall, ...] = ()
     tickets: tuple[Ticket, ...] = ()
     surveys: tuple[Invitation, ...] = ()
+    feedback: tuple[Feedback, ...] = ()
     schedules: tuple[Schedule, ...] = ()
     promises: tuple[Promise, ...] = ()
     customers: tuple[Address, ...] = ()
     people: tuple[Role, ...] = ()
     agent_states: tuple[Spell, ...] = ()
     shifts: tuple[Shift, ...] = ()
+    first_level: tuple[Word, ...] = Field((), description="The teams of level 1.")
+    outside_service: tuple[Word, ...] = Field((), description="The teams of other departments.")
 
     @model_validator(mode="after")
     def _names_are_used_once(self) -> Story:
@@ -375,9 +387,13 @@ class Case(_Model):
                 ("call", row.call, calls), ("ticket", row.ticket, tickets), ("invitation", row.invitation, invitations)
             ):  # fmt: skip
                 wrong += [f"{kind} {named}"] if named and named not in known else []
+        spoken_of = [said.about for said in self.story.feedback]
+        spoken_of += [asked.about for asked in self.story.surveys if asked.about]
+        wrong += [f"call or ticket {name}" for name in spoken_of if name not in calls | tickets]
         told = [promise.team for promise in self.story.promises]
         told += [spell.team for spell in self.story.agent_states]
         told += [shift.team for shift in self.story.shifts]
+        told += [*self.story.first_level, *self.story.outside_service]
         wrong += [f"team {team}" for team in told if team not in teams]
         known_people = {event.by for ticket in self.story.tickets for event in ticket.events}
         wrong += [f"agent {role.agent}" for role in self.story.people if role.agent not in known_people]

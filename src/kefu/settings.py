@@ -63,6 +63,15 @@ class Parameters(_Model):
         "start",
         description="E12: an SLA clock keeps the target in force when it started, or follows the one in force.",
     )
+    public_promises: tuple[str, ...] = Field(
+        (), description="T13: the SLA policies customers were told of; without any nothing was promised to them."
+    )
+    first_level_teams: tuple[str, ...] = Field(
+        (), description="F04, T16: the teams of level 1; without any no ticket has left it, nor stayed."
+    )
+    teams_outside_service: tuple[str, ...] = Field(
+        (), description="T17: teams of other departments; without any nobody knows what waited there."
+    )
     stuck_wrap_seconds: int = Field(1800, ge=60, description="E24: wrap-up longer than this was left open; cut there.")
     stuck_hold_seconds: int = Field(1800, ge=60, description="E24: the same of a call on hold.")
     stuck_state_seconds: int = Field(
@@ -92,6 +101,24 @@ class Parameters(_Model):
     )
     fcr_window_days: int = Field(7, ge=0, description="F01, E23: a later contact by voice or chat is no repeat.")
     fcr_window_days_mail: int = Field(14, ge=0, description="F01, E23: the same after e-mail, web form or letter.")
+
+    @field_validator("public_promises", "first_level_teams", "teams_outside_service")
+    @classmethod
+    def _named_once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"named twice: {', '.join(twice)}")
+        return names
+
+    @model_validator(mode="after")
+    def _in_service_or_not(self) -> Parameters:
+        if both := sorted(set(self.first_level_teams) & set(self.teams_outside_service)):
+            raise ValueError(f"in first_level_teams and in teams_outside_service: {', '.join(both)}")
+        return self
+
+    @classmethod
+    def lists(cls) -> tuple[str, ...]:
+        """The parameters that are lists of names."""
+        return tuple(name for name, field in cls.model_fields.items() if field.default == ())
 
 
 class Team(_Model):
@@ -208,6 +235,24 @@ class Settings(_Model):
                     problems.append(
                         f"sla_policies: {policy.id!r} is for {what} {', '.join(unknown)} (there are: {there_are})"
                     )
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    @model_validator(mode="after")
+    def _names_of_something(self) -> Settings:
+        """Parameters name teams and policies that are listed here, or those of a source."""
+        teams, policies = {team.id for team in self.teams}, {f"kefu-{policy.id}" for policy in self.sla_policies}
+        problems = [
+            f"parameters.{name}: {named!r} is neither in [[{where}]] nor a {what} of a source"
+            for name, known, where, what in (
+                ("public_promises", policies, "sla_policies", "policy"),
+                ("first_level_teams", teams, "teams", "team"),
+                ("teams_outside_service", teams, "teams", "team"),
+            )
+            for named in getattr(self.parameters, name)
+            if named not in known and not any(named.startswith(f"{source}-") for source in self.sources)
+        ]
         if problems:
             raise ValueError("; ".join(problems))
         return self

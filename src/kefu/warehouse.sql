@@ -180,6 +180,66 @@ comment on function kpis.ratio_high(
 )
 is 'Upper limit of x / y from sums, sums of squares and products over n units: normal interval, 95 %. NULL for n < 2.';
 
+-- The two limits of Cohen's kappa of two yes-or-no judgements, from the cells of their table: normal at 95 % with the
+-- large-sample variance of Fleiss, Cohen and Everitt (1969), within [-1, 1]. NULL where expected agreement is 1.
+create or replace function kpis.kappa_limit(
+    agreed_yes double precision, first_only double precision, second_only double precision, agreed_no double precision,
+    side double precision
+) returns double precision language plpgsql immutable strict parallel safe as $$
+declare
+    z constant double precision := 1.959963984540054;
+    n double precision;
+    first_yes double precision;
+    second_yes double precision;
+    expected double precision;
+    kappa double precision;
+    off double precision;
+    near double precision;
+    spread double precision;
+    bound double precision;
+begin
+    n := agreed_yes + first_only + second_only + agreed_no;
+    if n <= 0 or agreed_yes + first_only = 0 and agreed_yes + second_only = 0
+        or second_only + agreed_no = 0 and first_only + agreed_no = 0
+    then
+        return null;
+    end if;
+    first_yes := (agreed_yes + first_only) / n;
+    second_yes := (agreed_yes + second_only) / n;
+    expected := first_yes * second_yes + (1 - first_yes) * (1 - second_yes);
+    kappa := ((agreed_yes + agreed_no) / n - expected) / (1 - expected);
+    off := 1 - kappa;
+    near := 1 - (first_yes + second_yes) * off;
+    spread := agreed_yes / n * near * near;
+    near := 1 - (2 - first_yes - second_yes) * off;
+    spread := spread + agreed_no / n * near * near;
+    spread := spread + off * off * (first_only / n) * (second_yes + 1 - first_yes) * (second_yes + 1 - first_yes);
+    spread := spread + off * off * (second_only / n) * (first_yes + 1 - second_yes) * (first_yes + 1 - second_yes);
+    spread := spread - (kappa - expected * off) * (kappa - expected * off);
+    -- Of full agreement rounding leaves a little more or less than nothing.
+    if spread < 1e-14 then
+        spread := 0;
+    end if;
+    bound := kappa + side * (z * (sqrt(spread / n) / (1 - expected)));
+    return case when bound < -1 then -1 when bound > 1 then 1 else bound end;
+end
+$$;
+
+create or replace function kpis.kappa_low(
+    agreed_yes double precision, first_only double precision, second_only double precision, agreed_no double precision
+) returns double precision language sql immutable strict parallel safe as
+$$ select kpis.kappa_limit(agreed_yes, first_only, second_only, agreed_no, -1) $$;
+
+create or replace function kpis.kappa_high(
+    agreed_yes double precision, first_only double precision, second_only double precision, agreed_no double precision
+) returns double precision language sql immutable strict parallel safe as
+$$ select kpis.kappa_limit(agreed_yes, first_only, second_only, agreed_no, 1) $$;
+
+comment on function kpis.kappa_low(double precision, double precision, double precision, double precision)
+is 'Lower limit of Cohen''s kappa from both yes, only first, only second, both no: normal interval, 95 %.';
+comment on function kpis.kappa_high(double precision, double precision, double precision, double precision)
+is 'Upper limit of Cohen''s kappa from both yes, only first, only second, both no: normal interval, 95 %.';
+
 -- Sum over the rows of the latest day in the group: what a stock (open tickets) was at the end of a period.
 -- The state is {day, sum}; rows without a day or a value do not count.
 create or replace function kpis.sum_at_last_add(state bigint [], value bigint, day date)

@@ -79,6 +79,12 @@ def parts(
         "one_touch_tickets": offered // 2, "reassignment_recorded": offered, "reassignments": offered // 3,
         "reassignments_squares": offered // 2,
     }  # fmt: skip
+    tickets |= {
+        "level_recorded": offered, "first_level_solved": offered - offered // 4, "escalated_tickets": offered // 5,
+        "owned_tickets": offered, "outside_seconds": 10_000 * offered, "outside_squares": 2 * 10**8 * offered,
+        "owned_seconds": 95_000 * offered, "owned_squares": 9_900_000_000 * offered,
+        "owned_products": 95 * 10**7 * offered,
+    }  # fmt: skip
     timed = {  # how many, and the seconds of each
         ("first_replies_business", "first_reply_business"): 4_000, ("next_replies", "next_reply"): 8_000,
         ("chat_first_replies", "chat_first_reply"): 90,
@@ -116,11 +122,14 @@ def parts(
         "fcr_met_in_seven_days": offered - offered // 4, "fcr_met_by_contacts": offered - offered // 4,
         "fcr_live_issues": offered // 2, "fcr_live_met": offered // 3, "provisional_issues": offered // 10,
         "linkable_contacts": 2 * offered, "linked_contacts": offered + offered // 5,
+        "voiced_contacts": offered // 3, "fcr_agreed_met": offered // 5, "fcr_unconfirmed": offered // 50,
+        "fcr_confirmed_only": offered // 60, "fcr_agreed_missed": offered // 15,
     }  # fmt: skip
     promises = {
         **dims, "priority": "normal", "policy_id": "p", "sla_metric": "periodic_update", "clocks_decided": offered,
         "clocks_met": offered - abandoned, "clocks_breached": abandoned, "over_seconds": 600 * abandoned,
         "over_squares": 400_000 * abandoned, "updates_due": offered, "updates_on_time": offered - abandoned,
+        "promises_due": offered, "promises_kept": offered - abandoned,
     }  # fmt: skip
     stock = [
         (table, {**dims, "service_date": when, "priority": "normal", "open_tickets": number, **parts})

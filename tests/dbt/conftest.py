@@ -36,7 +36,9 @@ def told(new_warehouse: Callable[..., Settings], tmp_path_factory: pytest.TempPa
     """The story, told: from raw rows to what readers see."""
     bank = SourceSettings(name="bank", kind="files", options={"mapping": "bank.yml"})
     office = Schedule.model_validate(story.OFFICE)
-    settings = new_warehouse(sources={"bank": bank}, schedules=(office,), business_schedule=office.id)
+    settings = new_warehouse(
+        sources={"bank": bank}, schedules=(office,), business_schedule=office.id, parameters=story.PARAMETERS
+    )
     pipeline.prepare(settings)
     with warehouse.connect(settings, "loader") as connection:
         story.insert(connection, story.rows())

@@ -147,6 +147,41 @@ def callbacks(now: datetime, number: int) -> dict[str, list[Row]]:
     return {"raw_bank.calls": [{**usual, **call, "_line": line} for line, call in enumerate(calls)]}
 
 
+def voices(now: datetime, number: int, tickets: list[int]) -> dict[str, list[Row]]:
+    """Calls of a few customers over the two weeks before, what they answered and said of them; and of tickets."""
+    chance = random.Random(number)
+    calls: list[Row] = []
+    responses: list[Row] = []
+    feedback: list[Row] = []
+    for place in range(number):
+        began, customer = now - timedelta(hours=chance.randrange(336)), f"w{chance.randrange(number // 3)}"
+        usual = {"_file": "voices.csv", "_line": place}
+        calls.append(
+            {
+                **usual,
+                "call_id": f"v{place}",
+                "started_at": began,
+                "direction": "inbound",
+                "channel": "voice",
+                "queue": "loans",
+                "outcome": chance.choice(("answered", "answered", "abandoned")),
+                "wait_seconds": 9,
+                "talk_seconds": 90,
+                "customer": customer,
+            }
+        )
+        said = {**usual, "call_id": f"v{place}", "customer": customer}
+        later = began + timedelta(minutes=chance.randrange(2880))
+        if chance.random() < 0.7:
+            solved = {"question": "solved", "metric": "fcr", "scale": "yes_no", "value": chance.randrange(2)}
+            responses.append({**said, **solved, "response_id": f"v{place}", "responded_at": later})
+        if chance.random() < 0.3:
+            feedback.append({**said, "feedback_id": f"w{place}", "occurred_at": later, "comment": "words"})
+        of_ticket = {"ticket_id": str(chance.choice(tickets)), "system": "zendesk"}
+        feedback.append({**usual, **of_ticket, "feedback_id": f"t{place}", "occurred_at": later, "comment": "words"})
+    return {"raw_bank.calls": calls, "raw_bank.survey_responses": responses, "raw_bank.feedback": feedback}
+
+
 def _deal_ghosts(dealt: list[Batch], table: Table, listed: list[Row], chance: random.Random) -> None:
     """Rows of a file that a later delivery of that file no longer holds."""
     come = chance.randrange(len(dealt) - 1)

@@ -11,7 +11,9 @@ import pytest
 import story
 
 from kefu import control, pipeline, publish, simulator, transform, warehouse
-from kefu.settings import Settings, SourceSettings
+from kefu.settings import Parameters, Settings, SourceSettings
+from kefu.simulator.world import TEAM
+from kefu.simulator.zendesk import PUBLIC_POLICY, group_id
 
 pytestmark = pytest.mark.slow
 
@@ -22,6 +24,11 @@ EXTRACTED = {
 }  # fmt: skip
 KINDS = {**EXTRACTED, "bank": "files"}
 BATCHES = 4
+NAMED = Parameters(
+    public_promises=(f"zendesk-{PUBLIC_POLICY}",),
+    first_level_teams=("returns", f"zendesk-{group_id(TEAM['orders'])}"),
+    teams_outside_service=(f"zendesk-{group_id(TEAM['payments'])}",),
+)
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +72,8 @@ def past(world: simulator.Summary, new_warehouse: NewWarehouse) -> dict[str, dic
     with warehouse.connect(settings, "loader") as connection:
         story.insert(connection, story.files())
         story.insert(connection, history.callbacks(world.now, 30))
+        tickets = [number for (number,) in connection.execute("select id from raw_zendesk.tickets order by id")]
+        story.insert(connection, history.voices(world.now, 60, tickets))
     return {source: history.read(settings, source, kind) for source, kind in KINDS.items()}
 
 
@@ -83,7 +92,8 @@ def test_building_what_changed_equals_building_everything(
     chance = random.Random(seed)
     files = [name for name, kind in KINDS.items() if kind == "files"]
     settings = new_warehouse(
-        sources={name: SourceSettings(name=name, kind="files", options={"mapping": "bank.yml"}) for name in files}
+        sources={name: SourceSettings(name=name, kind="files", options={"mapping": "bank.yml"}) for name in files},
+        parameters=NAMED,
     )
     pipeline.prepare(settings)
     dealt = {source: history.batches(rows, KINDS[source], BATCHES, chance) for source, rows in past.items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -23,6 +23,8 @@ from tests.end_to_end.centre_credits import call_shares, ticket_shares
 from tests.end_to_end.independent import CLOCKS, Facts, frame
 
 SOLVED = ("solved", "closed")
+# which of the invented teams are what; kefu.toml says it of real ones
+FIRST_LEVEL, OUTSIDE = ("returns", "orders", "key_accounts"), ("payments",)
 Row = dict[str, Any]
 
 
@@ -38,7 +40,7 @@ def facts(
     ``account``: the folder with the state of the ticketing system, where its policies and schedules are.
     ``telephone_hours``: when a team's telephone is open, if kefu.toml says so.
     """
-    local = ZoneInfo(zone)
+    local, voiced = ZoneInfo(zone), _voiced(truth)
 
     def day(text: str) -> date:
         return _instant(text).astimezone(local).date()
@@ -50,7 +52,7 @@ def facts(
     )
     made = dict(
         **voice.frames(centre_voice.contacts(truth["calls"]), voice.Rules(local, as_of, Parameters(), telephone_hours)),
-        **ticket_frames(tickets, day, list(_piles(tickets, day, last_change))),
+        **ticket_frames(tickets, day, list(_piles(tickets, day, last_change)), FIRST_LEVEL, OUTSIDE),
         answers=frame(
             _answers(truth, day),
             ("date", "at", "source", "channel", "team", "metric", "box", "score", "group", "weight"),
@@ -63,11 +65,15 @@ def facts(
         issues=frame(issue_rows(contacts(truth), day, as_of), (*ISSUE_DIMENSIONS, *ISSUE_FACTS)),
         linkable=frame(
             (
-                {**of_contact(contact, day), "linked": contact.customer is not None}
+                {
+                    **of_contact(contact, day),
+                    "linked": contact.customer is not None,
+                    "voiced": contact.id in voiced,
+                }
                 for contact in contacts(truth)
                 if contact.is_contact
             ),
-            (*ISSUE_DIMENSIONS, "linked"),
+            (*ISSUE_DIMENSIONS, "linked", "voiced"),
         ),
         reconciled=frame(_reconciled(truth, hours, day, as_of, account), reconciled.COLUMNS),
         **centre_people.frames(truth, zone, as_of, day),
@@ -91,9 +97,26 @@ def _reconciled(
     return reconciled.rows(told, hours, day, as_of)
 
 
-def ticket_frames(lives: list[Row], day: Callable[[str], date], piles: list[Row]) -> dict[str, pd.DataFrame]:
-    """Tickets that count as facts, each booked on the day it happened and to the team that had the ticket then."""
+def ticket_frames(
+    lives: list[Row],
+    day: Callable[[str], date],
+    piles: list[Row],
+    first_level: Collection[str],
+    outside: Collection[str],
+) -> dict[str, pd.DataFrame]:
+    """Tickets that count as facts, each booked on the day it happened and to the team that had the ticket then.
+
+    ``first_level`` are the teams of level 1, ``outside`` those of other departments; without any nothing is known.
+    """
     return {
+        "levelled": frame(
+            (
+                {**_dims(life, life["first_team"]), "date": day(life["solved_at"]), **_level(life, first_level)}
+                for life in lives
+                if life["solved_at"] and first_level
+            ),
+            ("date", "source", "channel", "team", "priority", "first_level", "escalated"),
+        ),
         "created": frame(
             (
                 {
@@ -163,6 +186,7 @@ def ticket_frames(lives: list[Row], day: Callable[[str], date], piles: list[Row]
                     "at": _instant(life["last_solved_at"]),
                     "seconds": _seconds(life["created_at"], life["last_solved_at"]),
                     "business": life["business"](life["created_at"], life["last_solved_at"]),
+                    "outside": _time_outside(life, outside) if outside else None,
                     **_waits(life),
                 }
                 for life in lives
@@ -177,6 +201,7 @@ def ticket_frames(lives: list[Row], day: Callable[[str], date], piles: list[Row]
                 "priority",
                 "seconds",
                 "business",
+                "outside",
                 "requester_wait",
                 "requester_wait_business",
                 "agent_wait",
@@ -252,8 +277,19 @@ def contacts(truth: dict[str, list[Row]]) -> list[Contact]:
     return list(made.values())
 
 
+def _voiced(truth: dict[str, list[Row]]) -> set[str]:
+    """Contacts that anything was said of, by whoever could say it: previews and tests are nobody's."""
+    rated = {f"ticket-zendesk-{rating['ticket_id']}" for rating in truth["ratings"] if rating["score"]}
+    asked = {
+        f"call-asterisk-{response['call_id']}"
+        for response in truth["responses"]
+        if response["call_id"] and (response["csat"], response["nps"]) != (None, None)
+    }
+    return rated | asked
+
+
 ISSUE_DIMENSIONS = ("date", "source", "channel", "team", "queue")
-ISSUE_FACTS = ("contacts", "channels", "due", "resolved", "final", "fcr")
+ISSUE_FACTS = ("contacts", "channels", "due", "resolved", "final", "fcr", "confirmed")
 
 
 def of_contact(contact: Contact, day: Any) -> Row:
@@ -267,9 +303,13 @@ def of_contact(contact: Contact, day: Any) -> Row:
     }
 
 
-def issue_rows(contacts: list[Contact], day: Any, as_of: datetime) -> Iterator[Row]:
-    """Issues as facts, by the day of their first contact."""
+def issue_rows(
+    contacts: list[Contact], day: Any, as_of: datetime, said: Mapping[str, tuple[Any, bool]] | None = None
+) -> Iterator[Row]:
+    """Issues as facts, by the day of their first contact; ``said`` is, by contact, what its customer said last of
+    whether it was solved the first time, and when."""
     for issue in issues(contacts):
+        given = [(said or {})[contact.id] for contact in issue.contacts if contact.id in (said or {})]
         yield {
             **of_contact(issue.first, day),
             "contacts": len(issue.inbound),
@@ -278,6 +318,7 @@ def issue_rows(contacts: list[Contact], day: Any, as_of: datetime) -> Iterator[R
             "resolved": issue.resolved,
             "final": issue.over is not None and issue.over <= as_of,
             "fcr": issue.settled(),
+            "confirmed": max(given)[1] if given else None,
         }
 
 
@@ -323,6 +364,27 @@ def _business(ticket: Row, hours: dict[int, OpenTime]) -> Callable[[str, str], i
         )
 
     return between
+
+
+def _level(life: Row, first_level: Collection[str]) -> Row:
+    """Whether level 1 had a ticket until it was first solved, or gave it away."""
+    owners = []
+    for _, status, team, _ in life["states"]:
+        owners += [team] if team else []
+        if status in SOLVED:
+            break
+    since = next((owners[place:] for place, team in enumerate(owners) if team in first_level), [])
+    stayed = all(team in first_level for team in since)
+    return {"first_level": bool(since) and stayed, "escalated": not stayed}
+
+
+def _time_outside(life: Row, outside: Collection[str]) -> int:
+    """Seconds another department had a ticket while it was not solved."""
+    return sum(
+        _seconds(begin, end)
+        for (begin, status, team, _), (end, *_) in itertools.pairwise(life["states"])
+        if team in outside and status not in (*SOLVED, "deleted") and end <= life["last_solved_at"]
+    )
 
 
 def _waits(life: Row) -> Row:

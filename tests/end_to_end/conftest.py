@@ -26,6 +26,7 @@ class Centre:
 def configuration(world: Any, url: str, logs: Path) -> str:
     """kefu.toml for a simulated world whose emulators answer at ``url``."""
     from kefu.simulator.world import TEAMS
+    from kefu.simulator.zendesk import PUBLIC_POLICY
 
     teams = "".join(
         f"""
@@ -43,6 +44,10 @@ quality = ["{team.group}"]
     )
     return f"""
 reporting_zone = "{world.zone}"
+[parameters]
+public_promises = ["zendesk-{PUBLIC_POLICY}"]
+first_level_teams = ["returns", "orders", "key_accounts"]
+teams_outside_service = ["payments"]
 {teams}
 [sources.zendesk]
 base_url = "{url}/zendesk"

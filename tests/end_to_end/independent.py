@@ -7,6 +7,7 @@ Definitions are those of docs/kpis.md, written down again on purpose.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
@@ -19,6 +20,7 @@ from tests.end_to_end.ranks import Z
 
 CLOCKS = (
     "date", "source", "channel", "team", "priority", "policy", "sla_metric", "is_met", "over", "is_due", "is_on_time",
+    "is_public",
 )  # fmt: skip
 
 
@@ -38,16 +40,19 @@ class Facts:
     ages: source age [s], one row a source and day: how old its newest was at the end
     created, replied, solved, resolved, turns: source channel team priority (None: not recorded or unknown);
         created also unreplied; the others seconds, business [s]; solved also reopened, one_touch, reassignments,
-        reopens, group_hops, repliers; resolved requester_wait, agent_wait [s], each also _business; turns first
+        reopens, group_hops, repliers; resolved outside [s, None if nobody knows], requester_wait, agent_wait [s], both
+        also _business; turns first
+    levelled: source channel team (the first) priority first_level escalated; solved ones
     piles: source channel team priority open ages (of each in days) recent (solved of late) days (of that); one row a
         day and combination (end of day)
     answers: source channel team survey segment metric (csat, nps, ces, fcr) box score group; one row a team that has a
         share of the answer, with its weight
     ratings: source channel team survey segment recovered weight; bad ones only, those that do not count too
     invitations: source channel team survey segment sent delivered answered
-    clocks: source channel team priority policy sla_metric is_met over [s, None if met] is_due is_on_time; decided ones
-    issues: source channel team queue contacts channels due resolved final fcr
-    linkable: source channel team queue linked, one row a contact of a customer
+    clocks: source channel team priority policy sla_metric is_met over [s, None if met] is_due is_on_time is_public
+        (customers were told); decided ones
+    issues: source channel team queue contacts channels due resolved final fcr confirmed (None: nobody answered)
+    linkable: source channel team queue linked voiced (anything was said of it), one row a contact of a customer
     evaluations: source channel team kind selection earned weight critical customer business compliance; counted ones
     reviewed: source channel team evaluated for_a_reason, one row an answered contact
     agent_days: source team agent handling staffed adherent scheduled conforming scheduled_on_queue away planned_away
@@ -78,6 +83,7 @@ class Facts:
     agent_days: pd.DataFrame = field(default_factory=pd.DataFrame)
     ages: pd.DataFrame = field(default_factory=pd.DataFrame)
     reconciled: pd.DataFrame = field(default_factory=pd.DataFrame)
+    levelled: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def asked(self) -> pd.DataFrame:
@@ -312,6 +318,9 @@ KPIS: dict[str, tuple[str, Formula]] = {
     "reopen_rate": ("solved", lambda f: share(f.reopened == True, f.reopened.notna())),  # noqa: E712
     "one_touch_rate": ("solved", lambda f: share(f.one_touch == True, f.one_touch.notna())),  # noqa: E712
     "reassignments": ("solved", lambda f: mean(f.reassignments)),
+    "first_level_resolution": ("levelled", lambda f: share(f.first_level, f.first_level | True)),
+    "escalation_rate": ("levelled", lambda f: share(f.escalated, f.escalated | True)),
+    "cross_department_wait": ("resolved", lambda f: _outside(f[f.outside.notna()])),
     "unreplied_tickets": ("created", lambda f: count(f[f.unreplied == True])),  # noqa: E712
     "first_reply_time_business": ("replied", lambda f: mean(f.business)),
     "next_reply_time": ("turns", lambda f: mean(f.seconds[f["first"] == False])),  # noqa: E712
@@ -333,14 +342,17 @@ KPIS: dict[str, tuple[str, Formula]] = {
     "backlog_age_p50": ("piles", lambda f: _age(f, 50)),
     "backlog_age_p90": ("piles", lambda f: _age(f, 90)),
     "first_contact_resolution": ("issues", lambda f: share(f.fcr & f.final, f.resolved & f.final)),
+    "first_contact_resolution_agreement": ("issues", lambda f: _kappa(f)),
     "repeat_contact_rate": ("issues", lambda f: share(f.contacts - 1, f.contacts)),
     "contacts_per_issue": ("issues", lambda f: mean(f.contacts)),
     "resolution_rate": ("issues", lambda f: share(f.resolved & f.due, f.due)),
     "channel_switch_rate": ("issues", lambda f: share(f.channels > 1, f.channels > 0)),
     "customer_link_rate": ("linkable", lambda f: share(f.linked, f.linked | True)),
+    "feedback_coverage": ("linkable", lambda f: share(f.voiced, f.voiced | True)),
     "sla_attainment": ("clocks", lambda f: share(f.is_met, f.is_met.notna())),
     "sla_time_over": ("clocks", lambda f: mean(f.over)),
     "update_punctuality": ("clocks", lambda f: share(f.is_on_time, f.is_due)),
+    "promise_kept_rate": ("clocks", lambda f: share(f.is_met & f.is_public, f.is_public)),
     "csat": ("answers", lambda f: credited_share(f.box == "top", f[f.metric == "csat"])),
     "csat_mean": ("answers", lambda f: credited_mean(f[f.metric == "csat"])),
     "dissatisfied_rate": ("answers", lambda f: credited_share(f.box == "bottom", f[f.metric == "csat"])),
@@ -376,6 +388,34 @@ KPIS: dict[str, tuple[str, Formula]] = {
     ),
     "freshness": ("ages", lambda f: _oldest(f)),
 }
+
+
+def _kappa(frame: Group) -> Answer:
+    """Cohen's kappa of what repeats say of issues and what customers say, from shares as in the textbook."""
+    both = frame[frame.final & frame.resolved & frame.confirmed.notna()]
+    first, second = both.fcr.astype(bool).tolist(), both.confirmed.astype(bool).tolist()
+    n, table = len(both), Counter(zip(first, second, strict=True))
+    numerator = 2 * (table[True, True] * table[False, False] - table[True, False] * table[False, True])
+    rows, columns = Counter(first), Counter(second)
+    denominator = rows[True] * columns[False] + rows[False] * columns[True]
+    if not denominator:
+        return Answer(None, numerator, n, None, None)
+    share = {cell: count / n for cell, count in table.items()}
+    says = [{word: count[word] / n for word in (True, False)} for count in (rows, columns)]
+    expected = sum(says[0][word] * says[1][word] for word in (True, False))
+    kappa = (share.get((True, True), 0) + share.get((False, False), 0) - expected) / (1 - expected)
+    spread = -((kappa - expected * (1 - kappa)) ** 2)
+    for (one, other), part in share.items():
+        if one == other:
+            spread += part * (1 - (says[0][one] + says[1][one]) * (1 - kappa)) ** 2
+        else:
+            spread += (1 - kappa) ** 2 * part * (says[1][one] + says[0][other]) ** 2
+    half = Z * math.sqrt(0.0 if spread < 1e-14 else spread / n) / (1 - expected)
+    return Answer(numerator / denominator, numerator, n, max(-1.0, kappa - half), min(1.0, kappa + half))
+
+
+def _outside(frame: Group) -> Answer:
+    return ratio(frame.outside, frame.seconds)
 
 
 def _first_in_chat(frame: Group) -> Group:

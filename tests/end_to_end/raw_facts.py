@@ -43,6 +43,9 @@ class Centre:
     as_of: datetime
     teams: dict[tuple[str, str], str]
     survey_days: int
+    promises: frozenset[str] = frozenset()  # the policies customers were told of
+    first_level: frozenset[str] = frozenset()  # the teams of level 1
+    outside: frozenset[str] = frozenset()  # those of other departments
 
     def day(self, moment: datetime) -> date:
         return moment.astimezone(self.zone).date()
@@ -67,6 +70,9 @@ def facts(settings: Settings, as_of: datetime) -> Facts:
             for member in members
         },
         survey_days=settings.parameters.survey_window_days,
+        promises=frozenset(settings.parameters.public_promises),
+        first_level=frozenset(settings.parameters.first_level_teams),
+        outside=frozenset(settings.parameters.teams_outside_service),
     )
     rules = voice.Rules(centre.zone, centre.as_of, settings.parameters, raw_voice.team_hours(settings, centre.as_of))
     live = [*raw_voice.contacts(raw, centre)]
@@ -93,8 +99,13 @@ def facts(settings: Settings, as_of: datetime) -> Facts:
             ("date", "source", "channel", "team", "survey", "segment", "sent", "delivered", "answered"),
         ),
         "reconciled": frame(raw_tickets.figures(tickets, hours, centre), reconciled.COLUMNS),
-        "issues": frame(raw_issues.issues(stitched, centre), (*ISSUE_DIMENSIONS, *ISSUE_FACTS)),
-        "linkable": frame(raw_issues.linkable(stitched, centre), (*ISSUE_DIMENSIONS, "linked")),
+        "issues": frame(
+            raw_issues.issues(stitched, raw_surveys.confirmed(sheets), centre), (*ISSUE_DIMENSIONS, *ISSUE_FACTS)
+        ),
+        "linkable": frame(
+            raw_issues.linkable(stitched, raw_surveys.voiced(raw, {one.id for one in stitched}, centre), centre),
+            (*ISSUE_DIMENSIONS, "linked", "voiced"),
+        ),
     }
     made |= raw_people.frames(raw, settings, centre.as_of)
     made["ages"] = freshness.ages(made, centre.zone, centre.as_of)

@@ -24,17 +24,17 @@ NO_CALL = {
 }  # fmt: skip
 
 
-def issues(contacts: list[Contact], centre: Centre) -> Iterator[Row]:
-    """Issues, by the day of their first contact."""
-    return issue_rows(contacts, lambda text: centre.day(datetime.fromisoformat(text)), centre.as_of)
+def issues(contacts: list[Contact], said: dict[str, tuple[Any, bool]], centre: Centre) -> Iterator[Row]:
+    """Issues, by the day of their first contact, and what customers said of them."""
+    return issue_rows(contacts, lambda text: centre.day(datetime.fromisoformat(text)), centre.as_of, said)
 
 
-def linkable(contacts: list[Contact], centre: Centre) -> Iterator[Row]:
-    """What customers did, and whether it is known which customer did it."""
+def linkable(contacts: list[Contact], voiced: set[str], centre: Centre) -> Iterator[Row]:
+    """What customers did, whether it is known which customer did it, and whether they said anything of it."""
     for contact in contacts:
         if contact.is_contact:
             place = of_contact(contact, lambda text: centre.day(datetime.fromisoformat(text)))
-            yield {**place, "linked": contact.customer is not None}
+            yield {**place, "linked": contact.customer is not None, "voiced": contact.id in voiced}
 
 
 def people(raw: Raw) -> People:

@@ -119,7 +119,13 @@ def clocks(raw: Raw, tickets: list[Row], hours: Mapping[int | None, OpenTime], c
             row = sla_truth._decided(clock, moments, account, {}, now)
             if row is not None:
                 decided = datetime.fromtimestamp(row.pop("decided"), UTC)
-                yield {**row, "date": centre.day(decided), "source": "zendesk", "channel": ticket["channel"]}
+                yield {
+                    **row,
+                    "date": centre.day(decided),
+                    "source": "zendesk",
+                    "channel": ticket["channel"],
+                    "is_public": row["policy"] in centre.promises,
+                }
 
 
 ASKED = ("type", "priority", "group_id", "assignee_id", "requester_id", "organization_id", "brand_id", "tags")

@@ -60,6 +60,7 @@ class Sheet:
     is_whole: bool = True
     is_late: bool = False
     identity: Identity | None = None
+    about: tuple[str, ...] = ()  # contacts, as they are called with their source in front
 
 
 def on_scale(metric: str, scale: str, text: str) -> Answer | None:
@@ -223,6 +224,14 @@ def response_sheets(raw: Raw, tickets: list[Row], known: dict[str, Row], centre:
             is_whole=bool(response["finished"]),
             is_late=key in sent and seconds(sent[key], at) > centre.survey_days * 86_400,
             identity=("reference", response["contact_reference"]) if response["contact_reference"] else None,
+            about=tuple(
+                name
+                for kind, said, there in (
+                    ("ticket", response["ticket_id"], of_tickets),
+                    ("call", passed.get("call_id"), known),
+                )
+                if (name := _meant(kind, said, [*raw], {f"{kind}-{one}" for one in there}))
+            ),
         )
 
 
@@ -234,6 +243,65 @@ def _call_shares(legs: list[tuple[Leg, int]], at: datetime) -> dict[str, Decimal
             hands[leg.agent or "", leg.team] += handled
     parts = {hand: part for hand, part in hands.items() if part} or dict.fromkeys(hands, 1)
     return _by_team(parts, {}) if parts else {}
+
+
+# --- whatever was said -----------------------------------------------------------------------------------------------
+
+
+def voiced(raw: Raw, contacts: set[str], centre: Centre) -> set[str]:
+    """The contacts, as raw_issues calls them, that anybody said anything of; whether a KPI counts it or not."""
+    desk, tables = raw.get("zendesk", {}), raw.get("qualtrics", {})
+    events: dict[int, list[Row]] = defaultdict(list)
+    for event in desk.get("ticket_events", []):
+        events[event["ticket_id"]].append(event)
+    found = {
+        f"ticket-zendesk-{rating['ticket_id']}"
+        for rating in desk.get("satisfaction_ratings", [])
+        if _verdict(rating["score"])
+        and min(at for at, _, _ in _scores(rating, events[rating["ticket_id"]])) <= centre.as_of
+    }
+    asked = {(one["survey_id"], one["question_id"]) for one in tables.get("questions", []) if one["metric"]}
+    given = {
+        answer["response_id"]
+        for answer in tables.get("answers", [])
+        if (answer["survey_id"], answer["question_id"]) in asked and _is_number(answer["value"])
+    }
+    for response in tables.get("responses", []):
+        if response["status"] == 0 and response["recorded_at"] <= centre.as_of and response["response_id"] in given:
+            found |= {
+                name
+                for kind, said in (("ticket", response["ticket_id"]), ("call", _passed(response).get("call_id")))
+                if (name := _meant(kind, said, [*raw], contacts))
+            }
+    for source, exported in raw.items():
+        for item in exported.get("feedback", []):
+            if item["occurred_at"] <= centre.as_of:
+                system = item["system"] or source
+                found |= {f"ticket-{system}-{item['ticket_id']}", f"call-{system}-{item['call_id']}"}
+    return found
+
+
+def confirmed(sheets: list[Sheet]) -> dict[str, tuple[Any, bool]]:
+    """By contact, when its customer last said whether it was solved the first time, and what; of answers that count."""
+    found: dict[str, tuple[Any, bool]] = {}
+    for sheet in sorted(_last(sheets).values(), key=lambda one: (one.at, one.id)):
+        for answer in sheet.answers:
+            if answer.metric == "fcr":
+                found |= dict.fromkeys(sheet.about, ((sheet.at, sheet.id), answer.box == "top"))
+    return found
+
+
+def _is_number(text: str | None) -> bool:
+    try:
+        return Decimal(text or "").is_finite()
+    except InvalidOperation:
+        return False
+
+
+def _meant(kind: str, said: str | None, sources: list[str], contacts: set[str]) -> str | None:
+    """The one contact another system speaks of, with its source in front or without."""
+    names = {f"{kind}-{said}", *(f"{kind}-{source}-{said}" for source in sources)} & contacts if said else set()
+    return names.pop() if len(names) == 1 else None
 
 
 # --- facts -----------------------------------------------------------------------------------------------------------

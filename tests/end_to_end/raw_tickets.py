@@ -157,7 +157,8 @@ def frames(made: list[Row], hours: Mapping[int | None, OpenTime], centre: Centre
 
     counted = lives(made, hours)
     changed = [day(update["at"]) for ticket in made for update in ticket["updates"]]
-    return ticket_frames(counted, day, list(_piles(counted, day, max(changed))) if changed else [])
+    piles = list(_piles(counted, day, max(changed))) if changed else []
+    return ticket_frames(counted, day, piles, centre.first_level, centre.outside)
 
 
 def figures(made: list[Row], hours: Mapping[int | None, OpenTime], centre: Centre) -> Iterator[Row]:

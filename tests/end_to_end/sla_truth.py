@@ -14,9 +14,11 @@ from typing import Any
 from kefu.emulators.metric_sets import OpenTime
 from kefu.simulator.files import read_lines
 from kefu.simulator.world import DAY
+from kefu.simulator.zendesk import PUBLIC_POLICY
 
 Row = dict[str, Any]
 OVER = ("solved", "closed")
+PUBLIC = f"zendesk-{PUBLIC_POLICY}"  # what the centre has told its customers
 RUNS = {
     "requester_wait": ("new", "open", "on_hold"),
     "agent_work": ("new", "open"),
@@ -110,7 +112,13 @@ def clocks(truth: dict[str, list[Row]], folder: Path, as_of: datetime, day: Call
             row = _decided(clock, moments, account, names, now)
             if row is not None:
                 decided = datetime.fromtimestamp(row.pop("decided"), UTC).isoformat()
-                yield {**row, "date": day(decided), "source": "zendesk", "channel": ticket["channel"]}
+                yield {
+                    **row,
+                    "date": day(decided),
+                    "source": "zendesk",
+                    "channel": ticket["channel"],
+                    "is_public": row["policy"] == PUBLIC,
+                }
 
 
 def _moments(ticket: Row, schedule: int, types: list[tuple[int, str | None]]) -> list[Moment]:

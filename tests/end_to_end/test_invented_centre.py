@@ -21,8 +21,8 @@ KPIS = catalogue.load(PROJECT)
 SHARED_DIMENSIONS = ("source", "channel", "team")
 # frames of facts that raw_facts reads from the tables of a ticketing system and of surveys
 FROM_RAW = (
-    "created", "replied", "solved", "resolved", "turns", "piles", "clocks", "answers", "ratings", "invitations",
-    "issues", "linkable", "ages", "reconciled",
+    "created", "replied", "solved", "levelled", "resolved", "turns", "piles", "clocks", "answers", "ratings",
+    "invitations", "issues", "linkable", "ages", "reconciled",
 )  # fmt: skip
 
 

@@ -41,15 +41,15 @@ EMPTY: dict[str, tuple[str, ...]] = {
     "replied": ("date", "source", "channel", "team", "priority", "seconds", "business"),
     "solved": ("date", "at", "source", "channel", "team", "priority", "seconds", "business", "reopened", "one_touch",
                "reassignments", "reopens", "group_hops", "repliers"),
-    "resolved": ("date", "at", "source", "channel", "team", "priority", "seconds", "business", "requester_wait",
-                 "requester_wait_business", "agent_wait", "agent_wait_business"),
+    "resolved": ("date", "at", "source", "channel", "team", "priority", "seconds", "business", "outside",
+                 "requester_wait", "requester_wait_business", "agent_wait", "agent_wait_business"),
     "turns": ("date", "source", "channel", "team", "priority", "seconds", "business", "first"),
     "piles": ("date", "source", "channel", "team", "priority", "open", "ages", "recent", "days"),
     "answers": ("date", "at", "source", "channel", "team", "segment", "metric", "box", "score", "group", "weight"),
     "ratings": ("date", "source", "channel", "team", "segment", "recovered", "weight"),
     "invitations": ("date", "source", "channel", "team", "sent", "delivered", "answered"),
     "issues": (*ISSUE_DIMENSIONS, *ISSUE_FACTS),
-    "linkable": (*ISSUE_DIMENSIONS, "linked"),
+    "linkable": (*ISSUE_DIMENSIONS, "linked", "voiced"),
 }  # fmt: skip
 AS_OF = datetime(2026, 11, 1, tzinfo=UTC)
 JERUSALEM = ZoneInfo("Asia/Jerusalem")
@@ -224,7 +224,7 @@ def _stitched(contacts: list[Contact], zone: str = "Asia/Jerusalem") -> dict[str
     return {
         "issues": issue_rows(contacts, day, AS_OF),
         "linkable": (
-            {**of_contact(contact, day), "linked": contact.customer is not None}
+            {**of_contact(contact, day), "linked": contact.customer is not None, "voiced": False}
             for contact in contacts
             if contact.is_contact
         ),

@@ -48,7 +48,7 @@ def build(new_warehouse: Callable[..., Settings], cases: list[golden.Golden]) ->
         sources={telling.EXPORTS: exports},
         teams=tuple(team for centre in centres.values() for team in centre.teams()),
         reporting_zone=str(case.parameters.get("reporting_zone", golden.ZONE)),
-        parameters=telling.parameters(case),
+        parameters=telling.parameters(centres.values()),
     )
     pipeline.prepare(settings)
     deliver(settings, telling.rows(centres.values()))

@@ -113,6 +113,16 @@ class Centre:
             for team in self.case.story.teams()
         ]
 
+    def named(self) -> dict[str, tuple[str, ...]]:
+        """What the story names in parameters that are lists."""
+        story = self.case.story
+        public = [promise.policy for promise in story.promises if promise.is_public]
+        return {
+            "public_promises": tuple(f"zendesk-{self.policy(policy)}" for policy in public),
+            "first_level_teams": tuple(map(self.team_id, story.first_level)),
+            "teams_outside_service": tuple(map(self.team_id, story.outside_service)),
+        }
+
 
 def group_of(case: Case) -> str:
     """Stories of one group share a warehouse: the same parameters."""
@@ -128,10 +138,15 @@ def as_of(case: Case) -> datetime:
     return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
 
 
-def parameters(case: Case) -> Parameters:
-    """The edge rules under which the story is told."""
-    said = {name: value for name, value in case.parameters.items() if name not in ("as_of", "reporting_zone")}
-    return Parameters.model_validate(said)
+def parameters(centres: Iterable[Centre]) -> Parameters:
+    """The edge rules under which stories of one group are told, with what each of them names."""
+    listed = list(centres)
+    said = listed[0].case.parameters.items()
+    told = {name: value for name, value in said if name not in ("as_of", "reporting_zone")}
+    for centre in listed:
+        for name, names in centre.named().items():
+            told[name] = (*told.get(name, ()), *names)
+    return Parameters.model_validate(told)
 
 
 def rows(centres: Iterable[Centre]) -> dict[str, Rows]:
@@ -154,6 +169,7 @@ def rows(centres: Iterable[Centre]) -> dict[str, Rows]:
             if not exported.is_late:
                 told[EXPORTS]["calls"] += _exported(centre, exported, len(told[EXPORTS]["calls"]))
         _shifts(centre, told[EXPORTS])
+        _feedback(centre, told[EXPORTS])
         _people(centre, told["zendesk"])
     told["qualtrics"]["questions"] = [
         {"survey_id": SURVEY, "question_id": question, "metric": metric, "scale": scale}
@@ -228,6 +244,21 @@ def _shifts(centre: Centre, told: Rows) -> None:
                 "is_paid": True,
                 "is_cancelled": False,
                 "_file": f"{centre.golden.id}-shifts.csv",
+                "_line": number,
+            }
+        )
+
+
+def _feedback(centre: Centre, told: Rows) -> None:
+    """What customers said, as a file has it."""
+    for number, one in enumerate(centre.case.story.feedback, start=2):
+        told["feedback"].append(
+            {
+                "feedback_id": f"{centre.golden.id}-{number}",
+                "occurred_at": centre.utc(one.at),
+                "comment": "…",
+                **_about(centre, one.about),
+                "_file": f"{centre.golden.id}-feedback.csv",
                 "_line": number,
             }
         )
@@ -445,7 +476,18 @@ def _invitation(centre: Centre, invitation: Invitation, told: Rows) -> None:
         _sent(centre, invitation, one, told)
 
 
+def _about(centre: Centre, name: str | None) -> dict[str, str | None]:
+    """What a survey or a piece of feedback is about, in the words of the system that has it."""
+    is_ticket = name in {one.ticket for one in centre.case.story.tickets}
+    return {
+        "ticket_id": str(centre.ticket(name)) if name and is_ticket else None,
+        "call_id": f"{centre.golden.id}-{name}" if name and not is_ticket else None,
+        "system": "zendesk" if is_ticket else EXPORTS,
+    }
+
+
 def _sent(centre: Centre, invitation: Invitation, name: str, told: Rows) -> None:
+    about = _about(centre, invitation.about)
     statuses = {"delivered": "Success", "bounced": "HardBounce", "suppressed": "Skipped"}
     told["invitations"].append(
         {
@@ -469,7 +511,11 @@ def _sent(centre: Centre, invitation: Invitation, name: str, told: Rows) -> None
                 "finished": answer.finished,
                 "team": centre.system_name(invitation.team),
                 # what the survey passes along ties later answers to the invitation
-                "embedded": json.dumps({"distribution_id": "EMD_golden", "contact_id": name}),
+                "embedded": json.dumps(
+                    {"distribution_id": "EMD_golden", "contact_id": name}
+                    | ({"call_id": about["call_id"]} if about["call_id"] else {})
+                ),
+                "ticket_id": about["ticket_id"],
             }
         )
         told["answers"] += [

@@ -9,6 +9,8 @@ import pytest
 
 from kefu.errors import KefuError
 from kefu.settings import Settings, load_settings, validate_options
+from kefu.simulator.world import TEAMS
+from kefu.simulator.zendesk import PUBLIC_POLICY
 from kefu.sources import kinds
 from kefu.stack import demo, demo_sources, state
 
@@ -41,6 +43,8 @@ def test_the_demos_configuration_is_valid_down_to_the_options_of_each_source(hom
     for source in settings.enabled_sources():
         validate_options(source, kinds()[source.kind].options, settings.config)
         assert source.schedule == demo_sources.SCHEDULE
+    assert settings.parameters.public_promises == (f"zendesk-{PUBLIC_POLICY}",)
+    assert settings.parameters.first_level_teams == ("returns", "key_accounts")
     assert {team.name.zh for team in settings.teams} == {"退换组", "大客户组"}
     assert settings.teams[1].members == {
         "zendesk": ["Key accounts"],
@@ -49,6 +53,10 @@ def test_the_demos_configuration_is_valid_down_to_the_options_of_each_source(hom
         "workforce": ["Key accounts"],
         "quality": ["Key accounts"],
     }
+
+
+def test_what_the_demo_says_of_teams_is_of_teams_of_the_centre() -> None:
+    assert {team.id for team in TEAMS} > {*demo_sources.SECOND_LEVEL, *demo_sources.OTHER_DEPARTMENTS} > set()
 
 
 def test_the_exports_of_the_centre_are_sources_where_it_has_any(home: Settings) -> None:

@@ -2,9 +2,10 @@
 -- known customer or not, on its own. Additive parts only.
 {%- set of_issues = [
     'issues', 'contacts', 'repeat_contacts', 'switched_issues', 'due_issues', 'resolved_issues', 'fcr_issues',
-    'fcr_met', 'fcr_met_in_seven_days', 'fcr_met_by_contacts', 'fcr_live_issues', 'fcr_live_met', 'provisional_issues'
+    'fcr_met', 'fcr_met_in_seven_days', 'fcr_met_by_contacts', 'fcr_live_issues', 'fcr_live_met', 'provisional_issues',
+    'fcr_agreed_met', 'fcr_unconfirmed', 'fcr_confirmed_only', 'fcr_agreed_missed'
 ] %}
-{%- set of_contacts = ['linkable_contacts', 'linked_contacts'] %}
+{%- set of_contacts = ['linkable_contacts', 'linked_contacts', 'voiced_contacts'] %}
 with
 
 issues as (
@@ -28,7 +29,11 @@ issues as (
         {{ kf_count_if('is_final and is_fcr_by_contacts') }} as fcr_met_by_contacts,
         {{ kf_count_if('is_final and is_resolved and is_live') }} as fcr_live_issues,
         {{ kf_count_if('is_final and is_fcr_without_transfer and is_live') }} as fcr_live_met,
-        {{ kf_count_if('not is_final') }} as provisional_issues
+        {{ kf_count_if('not is_final') }} as provisional_issues,
+        {{ kf_count_if('is_final and is_resolved and is_fcr and is_confirmed') }} as fcr_agreed_met,
+        {{ kf_count_if('is_final and is_resolved and is_fcr and not is_confirmed') }} as fcr_unconfirmed,
+        {{ kf_count_if('is_final and is_resolved and not is_fcr and is_confirmed') }} as fcr_confirmed_only,
+        {{ kf_count_if('is_final and is_resolved and not is_fcr and not is_confirmed') }} as fcr_agreed_missed
 
     from {{ ref('fct_issues') }}
 
@@ -38,9 +43,28 @@ issues as (
 
 ),
 
+-- whatever a customer said of a contact, whether or not a KPI of satisfaction counts it
+voices as (
+
+    {%- for kind, day in {'ticket': 'ticket_date', 'interaction': 'interaction_date'}.items() %}
+    select '{{ kind }}-' || {{ kind }}_id as voiced_id
+    from {{ ref('fct_survey_responses') }}
+    where answer is not null and {{ kind }}_id is not null and {{ kf_touched('issue_day', day, 'date') }}
+
+    union
+
+    select '{{ kind }}-' || {{ kind }}_id as voiced_id
+    from {{ ref('fct_feedback_items') }}
+    where {{ kind }}_id is not null and {{ kf_touched('issue_day', day, 'date') }}
+    {{ 'union' if not loop.last }}
+    {%- endfor %}
+
+),
+
 contacts as (
 
     select
+        'interaction-' || interaction_id as contact_id,
         service_date,
         source,
         channel,
@@ -53,6 +77,7 @@ contacts as (
     union all
 
     select
+        'ticket-' || ticket_id as contact_id,
         created_date as service_date,
         source,
         channel,
@@ -70,15 +95,17 @@ contacts as (
 linked as (
 
     select
-        service_date,
-        source,
-        channel,
-        team_id,
-        queue_id,
+        contacts.service_date,
+        contacts.source,
+        contacts.channel,
+        contacts.team_id,
+        contacts.queue_id,
         count(*) as linkable_contacts,
-        {{ kf_count_if('customer_id is not null') }} as linked_contacts
+        {{ kf_count_if('contacts.customer_id is not null') }} as linked_contacts,
+        {{ kf_count_if('voices.voiced_id is not null') }} as voiced_contacts
 
     from contacts
+    left join voices on contacts.contact_id = voices.voiced_id
 
     group by 1, 2, 3, 4, 5
 

@@ -2,19 +2,31 @@
 -- team that had the ticket then. One that is breached and still runs counts as missed at once. Additive parts only.
 with
 
+promises as (
+
+    select policy_id
+
+    from {{ ref('dim_sla_policy') }}
+
+    where is_public
+
+),
+
 clocks as (
 
     select
-        *,
-        outcome = 'met' as is_met,
-        sla_metric in ('periodic_update', 'pausable_update') as is_update
+        clocks.*,
+        clocks.outcome = 'met' as is_met,
+        clocks.sla_metric in ('periodic_update', 'pausable_update') as is_update,
+        promises.policy_id is not null as is_promise
 
-    from {{ ref('fct_sla_clocks') }}
+    from {{ ref('fct_sla_clocks') }} as clocks
+    left join promises on clocks.policy_id = promises.policy_id
 
     where
-        not is_excluded
-        and decided_date is not null
-        and {{ kf_touched('sla_day', 'decided_date', 'date') }}
+        not clocks.is_excluded
+        and clocks.decided_date is not null
+        and {{ kf_touched('sla_day', 'clocks.decided_date', 'date') }}
 
 )
 
@@ -33,7 +45,9 @@ select
     {{ kf_sum_squares('case when not is_met then over_seconds end') }} as over_squares,
     -- a solve in time leaves no update due
     {{ kf_count_if("is_update and (not is_met or ended_by = 'reply')") }} as updates_due,
-    {{ kf_count_if("is_update and is_met and ended_by = 'reply'") }} as updates_on_time
+    {{ kf_count_if("is_update and is_met and ended_by = 'reply'") }} as updates_on_time,
+    {{ kf_count_if('is_promise') }} as promises_due,
+    {{ kf_count_if('is_promise and is_met') }} as promises_kept
 
 from clocks
 

@@ -1,5 +1,6 @@
 -- Each fact is booked on the reporting day it happened and to the team that had the ticket then: a creation when
--- created, a reply when given, a solve when solved, the waits of its life when solved for good. Additive parts only.
+-- created, a reply when given, a solve when solved, the waits of its life when solved for good. Whether level 1 kept it
+-- is told when solved, of the team it came to first. Additive parts only.
 {#-
 What is counted, by the fact it is booked with: rows for which a condition holds; and of durations and numbers (how many
 are known, their sum, their squares). E09: what an agent opened has nobody waiting for a first reply.
@@ -38,6 +39,11 @@ are known, their sum, their squares). E09: what an agent opened has nobody waiti
         'touch_one_teammate': 'customer_replies is not null and solves = 1 and agents_replied = 1',
         'touch_resolved': 'customer_replies is not null and last_solved_at is not null',
         'touch_one_comment': 'customer_replies is not null and last_solved_at is not null and agent_comments = 1',
+    },
+    'levelled': {
+        'level_recorded': 'true',
+        'first_level_solved': 'was_at_first_level and not was_escalated',
+        'escalated_tickets': 'was_escalated',
     },
     'resolved': {},
     'turned': {},
@@ -78,7 +84,10 @@ are known, their sum, their squares). E09: what an agent opened has nobody waiti
         ('repliers_recorded', 'repliers', none, 'agents_replied', 'customer_replies is not null'),
         (none, 'commenters', none, 'agents_commented', 'customer_replies is not null'),
     ],
+    'levelled': [],
     'resolved': [
+        ('owned_tickets', 'outside', 'seconds', 'outside_seconds', 'full_resolution_seconds > 0'),
+        (none, 'owned', 'seconds', 'full_resolution_seconds', 'outside_seconds is not null'),
         ('full_resolutions', 'full_resolution', 'seconds', 'full_resolution_seconds', 'true'),
         ('full_resolutions_business', 'full_resolution_business', 'seconds', 'full_resolution_business_seconds',
             'true'),
@@ -107,10 +116,12 @@ are known, their sum, their squares). E09: what an agent opened has nobody waiti
             'since_last_message_business_seconds', is_first_in_chat),
     ],
 } %}
+{%- set products = {'resolved': {'owned_products': ('outside_seconds', 'full_resolution_seconds')}} %}
 {%- set facts = {
     'created': ('created_date', 'first_team_id', 'created_at'),
     'replied': ('first_reply_date', 'first_reply_team_id', 'first_replied_at'),
     'solved': ('first_solve_date', 'first_solve_team_id', 'first_solved_at'),
+    'levelled': ('first_solve_date', 'first_team_id', 'first_solved_at'),
     'resolved': ('last_solve_date', 'last_solve_team_id', 'last_solved_at'),
     'turned': ('reply_date', 'team_id', 'replied_at'),
 } %}
@@ -129,6 +140,9 @@ with
 {%- do columns.append(kf_sum(value) ~ ' as ' ~ sum ~ ('_' ~ unit if unit else '')) %}
 {%- do columns.append(kf_sum_squares(value) ~ ' as ' ~ sum ~ '_squares') %}
 {%- endfor %}
+{%- for part, factors in products.get(fact, {}).items() %}
+{%- do columns.append(kf_sum_products('tickets.' ~ factors[0], 'tickets.' ~ factors[1]) ~ ' as ' ~ part) %}
+{%- endfor %}
 {{ fact }} as (
 
     select
@@ -145,6 +159,9 @@ with
     where
         not tickets.is_excluded
         and tickets.{{ moment }} is not null
+        {%- if fact == 'levelled' %}
+        and tickets.was_escalated is not null
+        {%- endif %}
         and {{ kf_touched('ticket_day', 'tickets.' ~ day, 'date') }}
 
     group by 1, 2, 3, 4, 5
@@ -174,8 +191,9 @@ keys as (
 {%- for part, sum, unit, column, condition in means[fact] %}
 {%- do columns.extend(([part] if part else []) + [sum ~ ('_' ~ unit if unit else ''), sum ~ '_squares']) %}
 {%- endfor %}
+{%- do columns.extend(products.get(fact, {}).keys()) %}
 {%- for part in columns %}
-{%- set type = 'decimal(38, 0)' if part.endswith('_squares') else 'bigint' %}
+{%- set type = 'decimal(38, 0)' if part.endswith(('_squares', '_products')) else 'bigint' %}
 {%- do parts.append('cast(coalesce(' ~ fact ~ '.' ~ part ~ ', 0) as ' ~ type ~ ') as ' ~ part) %}
 {%- endfor %}
 {%- endfor %}

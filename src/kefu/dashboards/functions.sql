@@ -17,6 +17,7 @@ language sql immutable parallel safe as $$
         when 'ratio' then to_char(value, 'FM999,990.00')
         when 'index' then to_char(value, 'FM999,990.00')
         when 'per_hour' then to_char(value, 'FM999,990.00')
+        when 'kappa' then replace(to_char(value, 'FM0.00'), '-', '−')
         when 'count' then to_char(value, 'FM999,999,999,990')
     end
 $$;

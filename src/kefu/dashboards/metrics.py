@@ -33,6 +33,7 @@ _FORMATS = {
     "ratio": ".2f",
     "index": ".2f",
     "per_hour": ".2f",
+    "kappa": ".2f",
 }
 
 
@@ -109,6 +110,8 @@ def axis(kpi: Kpi) -> tuple[float, float] | None:
         return (0, 1)
     if kpi.unit == "points":
         return (-100, 100)
+    if kpi.unit == "kappa":
+        return (-1, 1)
     return (0, 2 * kpi.target) if kpi.target else None
 
 

@@ -26,6 +26,7 @@ STEP = 128  # Zendesk's ids are large and not dense
 GROUPS, AGENTS, CUSTOMERS, EVENTS, RATINGS = (base * 10**12 for base in (5, 6, 7, 8, 9))
 BRAND, FORM, SCHEDULE, POLICY, TRIGGER, AUTOMATION = (4 * 10**12 + STEP * place for place in range(1, 7))
 LONG_SCHEDULE = SCHEDULE + STEP * 50
+KEY_POLICY, PUBLIC_POLICY = (POLICY + STEP * place for place in (101, 102))
 ADMIN = AGENTS
 CUSTOM_STATUS = {
     word: 4 * 10**12 + STEP * (20 + place)
@@ -357,13 +358,13 @@ def _policies(world: World) -> Iterator[dict[str, Any]]:
         ]
 
     key = group_id(TEAMS[-1])
-    filters: tuple[tuple[str, list[dict[str, Any]], int], ...] = (
-        ("Key accounts", [{"field": "group_id", "operator": "is", "value": str(key)}], 1),
-        ("Everybody", [{"field": "type", "operator": "is_not", "value": "task"}], 2),
+    filters: tuple[tuple[int, str, list[dict[str, Any]], int], ...] = (
+        (KEY_POLICY, "Key accounts", [{"field": "group_id", "operator": "is", "value": str(key)}], 1),
+        (PUBLIC_POLICY, "Everybody", [{"field": "type", "operator": "is_not", "value": "task"}], 2),
     )
-    for position, (title, conditions, factor) in enumerate(filters, start=1):
+    for position, (number, title, conditions, factor) in enumerate(filters, start=1):
         yield {
-            "id": POLICY + STEP * (100 + position),
+            "id": number,
             "title": title,
             "description": f"{title}: reply and waiting time by priority",
             "position": position,

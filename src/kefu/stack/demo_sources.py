@@ -26,6 +26,7 @@ DAYS = 92
 SCHEDULE = "7 * * * *"  # hourly: the invented centre stands still
 EMAIL = "analytics@kefu.example"
 EXPORTS = {"workforce": ("plan", "activity"), "quality": ("evaluations", "items")}
+SECOND_LEVEL, OTHER_DEPARTMENTS = ("technical",), ("payments",)  # of the centre's teams; the others are level 1
 TOKENS = {"SOURCES__ZENDESK__API_TOKEN": "zendesk_token", "SOURCES__QUALTRICS__API_TOKEN": "qualtrics_token"}
 
 
@@ -105,6 +106,9 @@ def _world(settings: Settings) -> dict[str, Any]:
 
 
 def _toml(world: dict[str, Any], address: str, home: Path) -> str:
+    from kefu.simulator.zendesk import PUBLIC_POLICY
+
+    ids = [team["id"] for team in world["teams"]]
     teams = "\n".join(
         f"""[[teams]]
 id = "{team["id"]}"
@@ -133,6 +137,11 @@ schedule = "{SCHEDULE}"
 reporting_zone = "{world["zone"]}"
 languages = ["en", "zh"]
 business_schedule = "telephone"
+
+[parameters]
+public_promises = ["zendesk-{PUBLIC_POLICY}"]
+first_level_teams = {json.dumps([one for one in ids if one not in (*SECOND_LEVEL, *OTHER_DEPARTMENTS)])}
+teams_outside_service = {json.dumps([one for one in ids if one in OTHER_DEPARTMENTS])}
 
 [[schedules]]
 id = "telephone"

@@ -1,6 +1,8 @@
 -- One row per contact of a known customer, and the issue it is about. What refers to each other is one group, whoever
 -- called: a ticket opened for a call, merged into another, following one up. Groups of one customer and team become one
 -- issue where one begins before the window of those before it is over (E20, E23).
+-- depends_on: {{ ref('fct_survey_responses') }}
+-- (an answer that changed puts the contact it is about on the worklist, and with it the customer)
 with
 
 build as (

@@ -70,10 +70,41 @@ summed as (
 
 ),
 
+-- what customers say of it: the last answer to whether it was solved the first time
+asked as (
+
+    {%- for key in ['ticket_id', 'interaction_id'] %}
+    select
+        contacts.issue_id,
+        responses.response_id,
+        responses.responded_at,
+        responses.box
+    from contacts
+    inner join {{ ref('fct_survey_responses') }} as responses on contacts.{{ key }} = responses.{{ key }}
+    where responses.metric = 'fcr' and responses.is_counted
+    {{ 'union' if not loop.last }}
+    {%- endfor %}
+
+),
+
+answered as (
+
+    select
+        issue_id,
+        box = 'top' as is_confirmed,
+        row_number() over (
+            partition by issue_id order by responded_at desc nulls last, response_id desc nulls last
+        ) as from_last
+
+    from asked
+
+),
+
 judged as (
 
     select
         summed.*,
+        answered.is_confirmed,
         not summed.has_open_ticket and (summed.has_solved_ticket or summed.human_contacts > 0) as is_resolved,
         summed.human_contacts = 1 and summed.later_contacts = 0 and not summed.was_reopened as is_settled_at_once,
         summed.human_contacts = 1
@@ -89,6 +120,10 @@ judged as (
 
     from summed
     cross join build
+    left join answered
+        on
+            summed.issue_id = answered.issue_id
+            and answered.from_last = 1
 
 )
 
@@ -116,6 +151,7 @@ select
     is_resolved and is_settled_for_seven_days as is_fcr_in_seven_days,
     is_resolved and contacts = 1 as is_fcr_by_contacts,
     is_resolved and is_settled_at_once and not was_transferred as is_fcr_without_transfer,
+    is_confirmed,
     channel in ('voice', 'chat', 'messaging', 'in_person') as is_live,
     case when window_ends_at < {{ kf_for_ever() }} then window_ends_at end as window_ends_at,
     resolution_due_at,

@@ -26,10 +26,14 @@ select
     items.language,
     items.characters,
     items.occurred_at,
+    {{ kf_local_date('tickets.created_at') }} as ticket_date,
+    contacts.service_date as interaction_date,
     {{ kf_local_date('items.occurred_at') }} as service_date
 
 from items
 cross join build
+left join {{ ref('canonical_tickets') }} as tickets on items.ticket_id = tickets.ticket_id
+left join {{ ref('fct_contacts') }} as contacts on items.interaction_id = contacts.interaction_id
 {{ kf_customer_join('people', 'items.identity_id', 'items.occurred_at') }}
 
 where items.occurred_at <= build.as_of_at

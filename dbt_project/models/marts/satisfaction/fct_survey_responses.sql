@@ -59,7 +59,8 @@ contacts as (
 
     select
         interaction_id,
-        started_at
+        started_at,
+        service_date
 
     from {{ ref('fct_contacts') }}
 
@@ -93,6 +94,8 @@ linked as (
         interaction_links.id as linked_interaction_id,
         invitations.sent_at,
         tickets.excluded_reason,
+        tickets.created_at as ticket_created_at,
+        contacts.service_date as interaction_date,
         -- E22: when what is rated was
         coalesce(
             solves.solved_at, tickets.created_at, contacts.started_at, invitations.sent_at, responses.responded_at
@@ -136,7 +139,9 @@ judged as (
             when responses.metric = 'ces' and coalesce(scales.ces_group, '') = '' then 'off_scale'
         end as unfit_answer_reason,
         {{ kf_local_date('responses.responded_at') }} as service_date,
-        {{ kf_local_date('linked.contact_at') }} as contact_date
+        {{ kf_local_date('linked.contact_at') }} as contact_date,
+        {{ kf_local_date('linked.ticket_created_at') }} as ticket_date,
+        linked.interaction_date
 
     from responses
     cross join build
@@ -228,6 +233,8 @@ select
     contact_at,
     responded_at,
     contact_date,
+    ticket_date,
+    interaction_date,
     service_date
 
 from compared

@@ -37,12 +37,17 @@ select
     named.policy_zh,
     ranked.place_in_order,
     ranked.is_applicable,
-    ranked.obstacle
+    ranked.obstacle,
+    promises.named_id is not null as is_public
 
 from ranked
 inner join named
     on
         ranked.policy_id = named.policy_id
         and named.from_last_name = 1
+left join {{ ref('canonical_names') }} as promises
+    on
+        ranked.policy_id = promises.named_id
+        and promises.parameter = 'public_promises'
 
 where ranked.from_last = 1

@@ -29,10 +29,58 @@ tickets as (
 
 ),
 
+-- how many teams each parameter lists: without any nothing is known
+listed as (
+
+    select
+        {{ kf_count_if("parameter = 'first_level_teams'") }} as first_level_teams,
+        {{ kf_count_if("parameter = 'teams_outside_service'") }} as teams_outside
+
+    from {{ ref('canonical_names') }}
+
+),
+
+first_level as (
+
+    select named_id as team_id
+
+    from {{ ref('canonical_names') }}
+
+    where parameter = 'first_level_teams'
+
+),
+
+outside as (
+
+    select named_id as team_id
+
+    from {{ ref('canonical_names') }}
+
+    where parameter = 'teams_outside_service'
+
+),
+
+owned as (
+
+    select
+        events.*,
+        first_level.team_id is not null as is_first_level,
+        outside.team_id is not null as is_outside
+
+    from {{ ref('fct_ticket_events') }} as events
+    left join first_level on events.team_id = first_level.team_id
+    left join outside on events.team_id = outside.team_id
+
+    where {{ kf_touched('ticket', 'events.ticket_id') }}
+
+),
+
 events as (
 
     select
         events.*,
+        min(case when is_first_level then sequence end) over whole as first_at_first_level,
+        lead(occurred_at) over in_order as next_occurred_at,
         min(case when is_solve then sequence end) over whole as first_solve,
         max(case when is_solve then sequence end) over whole as last_solve,
         min(case when is_agent_reply then sequence end) over whole as first_reply,
@@ -43,12 +91,11 @@ events as (
         min(case when is_solve then occurred_at end) over from_here as next_solve_at,
         min(case when is_agent_reply then sequence end) over from_here as next_reply
 
-    from {{ ref('fct_ticket_events') }} as events
-
-    where {{ kf_touched('ticket', 'events.ticket_id') }}
+    from owned as events
 
     window
         whole as (partition by ticket_id),
+        in_order as (partition by ticket_id order by sequence),
         so_far as (partition by ticket_id order by sequence rows between unbounded preceding and current row),
         from_here as (partition by ticket_id order by sequence rows between current row and unbounded following)
 
@@ -96,6 +143,18 @@ lives as (
         count(*) filter (where is_agent_assignment) as agent_stations,
         count(*) filter (where is_reassignment) as reassignments,
         count(*) filter (where is_group_hop) as group_hops,
+        coalesce(min(first_at_first_level) <= coalesce(min(first_solve), max(sequence)), false) as was_at_first_level,
+        coalesce(bool_or(
+            sequence > first_at_first_level
+            and sequence <= coalesce(first_solve, sequence)
+            and team_id <> 'none'
+            and not is_first_level
+        ), false) as was_escalated,
+        -- solved it waits for nobody; a source whose clock went back has no time shorter than nothing
+        {{ kf_sum(
+            "case when is_outside and status not in ('solved', 'closed', 'deleted') and sequence < last_solve then "
+            ~ kf_seconds_between('occurred_at', 'greatest(occurred_at, next_occurred_at)') ~ " end"
+        ) }} as outside_seconds,
         count(*) filter (where is_solve) as solves,
         count(*) filter (where is_reopen) as reopen_events,
         count(*) filter (where is_counted_reopen) as reopens,
@@ -232,6 +291,10 @@ joined as (
             when tickets.has_assignment_record and tickets.reported_reassignments is null
                 then coalesce(lives.group_hops, 0)
         end as group_hops,
+        tickets.has_assignment_record and tickets.reported_reassignments is null as has_team_record,
+        lives.was_at_first_level,
+        lives.was_escalated,
+        lives.outside_seconds,
         coalesce(lives.solves, 0) as solves,
         coalesce(tickets.reported_reopens, lives.reopen_events, 0) as reopen_events,
         coalesce(tickets.reported_reopens, lives.reopens, 0) as reopens,
@@ -343,6 +406,19 @@ select
     joined.agent_stations,
     joined.reassignments,
     joined.group_hops,
+    case
+        when joined.has_team_record and listed.first_level_teams > 0 then coalesce(joined.was_at_first_level, false)
+    end as was_at_first_level,
+    case
+        when joined.has_team_record and listed.first_level_teams > 0 then coalesce(joined.was_escalated, false)
+    end as was_escalated,
+    case
+        when joined.has_team_record and listed.teams_outside > 0 and joined.last_solved_at is not null
+            then least(
+                coalesce(joined.outside_seconds, 0),
+                {{ kf_seconds_between('joined.created_at', 'joined.last_solved_at') }}
+            )
+    end as outside_seconds,
     joined.solves,
     joined.reopen_events,
     joined.reopens,
@@ -375,6 +451,7 @@ select
 
 from joined
 cross join build
+cross join listed
 {%- for name in moments %}
 left join looked_up as {{ name }} on '{{ name }}-' || joined.ticket_id = {{ name }}.interval_id
 {%- endfor %}

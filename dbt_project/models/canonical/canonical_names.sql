@@ -1,0 +1,5 @@
+select
+    parameter,
+    named_id
+
+from {{ ref('stg_kefu__names') }}

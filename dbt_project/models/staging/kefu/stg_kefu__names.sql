@@ -1,0 +1,5 @@
+select
+    parameter,
+    named_id
+
+from {{ source('kefu', 'names') }}
