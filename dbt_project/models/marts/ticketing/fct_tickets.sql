@@ -31,24 +31,43 @@ tickets as (
 
 events as (
 
+    select * from {{ ref('fct_ticket_events') }} where {{ kf_touched('ticket', 'ticket_id') }}
+
+),
+
+-- which of its events were the ones that count; what they say is read from the events themselves
+edges as (
+
     select
-        events.*,
-        min(case when is_solve then sequence end) over whole as first_solve,
-        max(case when is_solve then sequence end) over whole as last_solve,
-        min(case when is_agent_reply then sequence end) over whole as first_reply,
-        min(case when team_id <> 'none' then sequence end) over whole as first_team,
-        max(sequence) over whole as last_event,
+        ticket_id,
+        min(case when is_solve then sequence end) as first_solve,
+        max(case when is_solve then sequence end) as last_solve,
+        min(case when is_agent_reply then sequence end) as first_reply,
+        min(case when team_id <> 'none' then sequence end) as first_team,
+        max(sequence) as last_event
+
+    from events
+
+    group by ticket_id
+
+),
+
+around_reopens as (
+
+    select
+        ticket_id,
+        occurred_at,
+        is_reopen,
         max(case when is_solve then occurred_at end) over so_far as undone_solve_at,
         min(case when is_solve then sequence end) over from_here as next_solve,
         min(case when is_solve then occurred_at end) over from_here as next_solve_at,
         min(case when is_agent_reply then sequence end) over from_here as next_reply
 
-    from {{ ref('fct_ticket_events') }} as events
+    from events
 
-    where {{ kf_touched('ticket', 'events.ticket_id') }}
+    where is_solve or is_reopen or is_agent_reply
 
     window
-        whole as (partition by ticket_id),
         so_far as (partition by ticket_id order by sequence rows between unbounded preceding and current row),
         from_here as (partition by ticket_id order by sequence rows between current row and unbounded following)
 
@@ -57,53 +76,65 @@ events as (
 judged as (
 
     select
-        events.*,
+        around_reopens.ticket_id,
         -- E04: "thanks" and solved again, no agent having replied, is no reopen
-        events.is_reopen and not coalesce(
-            {{ kf_seconds_between('events.occurred_at', 'events.next_solve_at') }} <= build.thanks_window_seconds
-            and coalesce(events.next_reply > events.next_solve, true),
+        not coalesce(
+            {{ kf_seconds_between('around_reopens.occurred_at', 'around_reopens.next_solve_at') }}
+            <= build.thanks_window_seconds
+            and coalesce(around_reopens.next_reply > around_reopens.next_solve, true),
             false
-        ) as is_counted_reopen,
-        {{ kf_seconds_between('events.undone_solve_at', 'events.occurred_at') }}
+        ) as is_counted,
+        {{ kf_seconds_between('around_reopens.undone_solve_at', 'around_reopens.occurred_at') }}
         <= build.reopen_window_days * 86400 as is_within_window
 
-    from events
+    from around_reopens
     cross join build
+
+    where around_reopens.is_reopen
+
+),
+
+reopens as (
+
+    select
+        ticket_id,
+        count(*) filter (where is_counted) as reopens,
+        count(*) filter (where is_counted and is_within_window) as reopens_within_window
+
+    from judged
+
+    group by ticket_id
 
 ),
 
 lives as (
 
     select
-        ticket_id,
-        min(occurred_at) as began_at,
-        min(clock_business_seconds) as clock_at_begin,
-        min(occurred_at) filter (where sequence = first_solve) as first_solved_at,
-        min(clock_business_seconds) filter (where sequence = first_solve) as clock_at_first_solve,
-        min(occurred_at) filter (where sequence = last_solve) as last_solved_at,
-        min(clock_business_seconds) filter (where sequence = last_solve) as clock_at_last_solve,
-        min(occurred_at) filter (where sequence = first_reply) as first_replied_at,
-        min(clock_business_seconds) filter (where sequence = first_reply) as clock_at_first_reply,
-        min(team_id) filter (where sequence = first_team) as first_team_id,
-        min(team_id) filter (where sequence = first_reply) as first_reply_team_id,
-        min(team_id) filter (where sequence = first_solve) as first_solve_team_id,
-        min(team_id) filter (where sequence = last_solve) as last_solve_team_id,
-        min(status) filter (where sequence = last_event) as status,
-        count(*) filter (where is_agent_reply) as agent_replies,
-        count(*) filter (where is_customer_comment and not is_creation) as customer_replies,
-        count(*) filter (where is_public_comment and actor_kind = 'agent') as agent_comments,
-        count(*) filter (where is_team_assignment) as team_stations,
-        count(*) filter (where is_agent_assignment) as agent_stations,
-        count(*) filter (where is_reassignment) as reassignments,
-        count(*) filter (where is_group_hop) as group_hops,
-        count(*) filter (where is_solve) as solves,
-        count(*) filter (where is_reopen) as reopen_events,
-        count(*) filter (where is_counted_reopen) as reopens,
-        count(*) filter (where is_counted_reopen and is_within_window) as reopens_within_window
+        events.ticket_id,
+        min(events.occurred_at) as began_at,
+        min(events.clock_business_seconds) as clock_at_begin,
+        {%- for moment in ['first_solve', 'last_solve', 'first_reply'] %}
+        min(case when events.sequence = edges.{{ moment }} then events.occurred_at end) as {{ moment }}_at,
+        min(case when events.sequence = edges.{{ moment }} then events.clock_business_seconds end)
+            as clock_at_{{ moment }},
+        min(case when events.sequence = edges.{{ moment }} then events.team_id end) as {{ moment }}_team_id,
+        {%- endfor %}
+        min(case when events.sequence = edges.first_team then events.team_id end) as first_team_id,
+        min(case when events.sequence = edges.last_event then events.status end) as status,
+        count(*) filter (where events.is_agent_reply) as agent_replies,
+        count(*) filter (where events.is_customer_comment and not events.is_creation) as customer_replies,
+        count(*) filter (where events.is_public_comment and events.actor_kind = 'agent') as agent_comments,
+        count(*) filter (where events.is_team_assignment) as team_stations,
+        count(*) filter (where events.is_agent_assignment) as agent_stations,
+        count(*) filter (where events.is_reassignment) as reassignments,
+        count(*) filter (where events.is_group_hop) as group_hops,
+        count(*) filter (where events.is_solve) as solves,
+        count(*) filter (where events.is_reopen) as reopen_events
 
-    from judged
+    from events
+    inner join edges on events.ticket_id = edges.ticket_id
 
-    group by ticket_id
+    group by events.ticket_id
 
 ),
 
@@ -197,18 +228,18 @@ joined as (
         tickets.excluded_reason is not null as is_excluded,
         tickets.created_at,
         coalesce(
-            lives.first_replied_at,
+            lives.first_reply_at,
             case when tickets.reported_first_replied_at <= build.as_of_at then tickets.reported_first_replied_at end
         ) as first_replied_at,
         coalesce(
-            lives.first_solved_at,
+            lives.first_solve_at,
             case when tickets.reported_first_solved_at <= build.as_of_at then tickets.reported_first_solved_at end
         ) as first_solved_at,
         -- solved for good, as far as is known: an unsolved ticket has no last solve
         case
             when coalesce(lives.status, tickets.status) in ('solved', 'closed')
                 then coalesce(
-                    lives.last_solved_at,
+                    lives.last_solve_at,
                     case when tickets.reported_last_solved_at <= build.as_of_at then tickets.reported_last_solved_at end
                 )
         end as last_solved_at,
@@ -234,10 +265,10 @@ joined as (
         end as group_hops,
         coalesce(lives.solves, 0) as solves,
         coalesce(tickets.reported_reopens, lives.reopen_events, 0) as reopen_events,
-        coalesce(tickets.reported_reopens, lives.reopens, 0) as reopens,
+        coalesce(tickets.reported_reopens, reopens.reopens, 0) as reopens,
         case
             when tickets.reported_reopens is not null then tickets.reported_reopens > 0
-            else coalesce(lives.reopens_within_window, 0) > 0
+            else coalesce(reopens.reopens_within_window, 0) > 0
         end as was_reopened_in_window,
         tickets.has_reply_record,
         tickets.has_assignment_record,
@@ -263,6 +294,7 @@ joined as (
     from tickets
     cross join build
     left join lives on tickets.ticket_id = lives.ticket_id
+    left join reopens on tickets.ticket_id = reopens.ticket_id
     left join speakers on tickets.ticket_id = speakers.ticket_id
     left join spells on tickets.ticket_id = spells.ticket_id
     left join replies on tickets.ticket_id = replies.ticket_id
