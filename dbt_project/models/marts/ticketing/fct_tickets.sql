@@ -29,12 +29,6 @@ tickets as (
 
 ),
 
-events as (
-
-    select * from {{ ref('fct_ticket_events') }} where {{ kf_touched('ticket', 'ticket_id') }}
-
-),
-
 -- which of its events were the ones that count; what they say is read from the events themselves
 edges as (
 
@@ -46,7 +40,9 @@ edges as (
         min(case when team_id <> 'none' then sequence end) as first_team,
         max(sequence) as last_event
 
-    from events
+    from {{ ref('fct_ticket_events') }}
+
+    where {{ kf_touched('ticket', 'ticket_id') }}
 
     group by ticket_id
 
@@ -63,9 +59,9 @@ around_reopens as (
         min(case when is_solve then occurred_at end) over from_here as next_solve_at,
         min(case when is_agent_reply then sequence end) over from_here as next_reply
 
-    from events
+    from {{ ref('fct_ticket_events') }}
 
-    where is_solve or is_reopen or is_agent_reply
+    where (is_solve or is_reopen or is_agent_reply) and {{ kf_touched('ticket', 'ticket_id') }}
 
     window
         so_far as (partition by ticket_id order by sequence rows between unbounded preceding and current row),
@@ -131,8 +127,10 @@ lives as (
         count(*) filter (where events.is_solve) as solves,
         count(*) filter (where events.is_reopen) as reopen_events
 
-    from events
+    from {{ ref('fct_ticket_events') }} as events
     inner join edges on events.ticket_id = edges.ticket_id
+
+    where {{ kf_touched('ticket', 'events.ticket_id') }}
 
     group by events.ticket_id
 
