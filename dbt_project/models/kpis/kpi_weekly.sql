@@ -38,27 +38,34 @@ catalogue as (
     from {{ ref(table) }}
 ),
 
+{% if kpi_are_stocks(kpis) -%}
+{{ table }}_last_days as (
+    -- what there is at the end of a week: a team's last day in it, which is that of all of them if it counts there
+    select
+        date_trunc('week', service_date) as week_start,
+        team_id,
+        max(service_date) as last_date
+    from {{ ref(table) }}
+    group by date_trunc('week', service_date), team_id
+),
+
+{{ table }}_at_ends as (
+    select parts.*
+    from {{ ref(table) }} as parts
+    inner join {{ table }}_last_days as ends
+        on
+            parts.service_date = ends.last_date
+            and parts.team_id = ends.team_id
+),
+
+{% endif -%}
 {{ table }}_weeks as (
     select
-        cast(date_trunc('week', days.service_date) as date) as week_start,
-        coalesce(days.team_id, 'all') as team_id,
+        cast(date_trunc('week', service_date) as date) as week_start,
+        coalesce(team_id, 'all') as team_id,
         {{ kpi_part_columns(kpis) }}
-    {%- if kpi_are_stocks(kpis) %}
-    -- what there is at the end of a week: a team's last day in it, which is that of all of them if it counts there
-    from {{ ref(table) }} as days
-    inner join (
-        select
-            date_trunc('week', service_date) as week_start,
-            team_id,
-            max(service_date) as last_date
-        from {{ ref(table) }}
-        group by 1, 2
-    ) as last_days
-        on days.service_date = last_days.last_date and days.team_id = last_days.team_id
-    {%- else %}
-    from {{ ref(table) }} as days
-    {%- endif %}
-    group by grouping sets ((date_trunc('week', days.service_date), days.team_id), (date_trunc('week', days.service_date)))
+    from {{ table ~ '_at_ends' if kpi_are_stocks(kpis) else ref(table) }}
+    group by grouping sets ((date_trunc('week', service_date), team_id), (date_trunc('week', service_date)))
 ),
 {% endfor %}
 weeks as (
