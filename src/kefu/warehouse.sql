@@ -240,6 +240,22 @@ is 'Lower limit of Cohen''s kappa from both yes, only first, only second, both n
 comment on function kpis.kappa_high(double precision, double precision, double precision, double precision)
 is 'Upper limit of Cohen''s kappa from both yes, only first, only second, both no: normal interval, 95 %.';
 
+-- The last value that is not null: as a window's aggregate, in its order (macro kf_last_known).
+create or replace function kpis.last_known_add(state text, value text)
+returns text language plpgsql immutable strict parallel safe as $$
+begin
+    return value;
+end
+$$;
+
+create or replace aggregate kpis.last_known(value text) (
+    sfunc = kpis.last_known_add,
+    stype = text
+);
+
+comment on aggregate kpis.last_known(text)
+is 'The last value that is not null, in the order in which the rows come: for windows.';
+
 -- Sum over the rows of the latest day in the group: what a stock (open tickets) was at the end of a period.
 -- The state is {day, sum}; rows without a day or a value do not count.
 create or replace function kpis.sum_at_last_add(state bigint [], value bigint, day date)
@@ -340,18 +356,25 @@ create or replace function kpis.percentile_found(
     state bigint [], fraction double precision, side double precision
 ) returns bigint language plpgsql immutable parallel safe as $$
 declare
-    n constant double precision := (select sum(cast(each & 16777215 as integer)) from unnest(state) as each);
-    wanted constant double precision := kpis.percentile_rank(fraction, n, side);
-begin
-    return (
-        select min(bands.band) from (
-            select
-                each >> 24 as band,
-                sum(cast(each & 16777215 as integer)) over (order by each >> 24) as so_far
-            from unnest(state) as each
-        ) as bands
-        where bands.so_far >= wanted
+    in_order constant bigint [] := array(
+        select each from unnest(state) as each where each is not null order by each
     );
+    n bigint := 0;
+    so_far bigint := 0;
+    wanted double precision;
+    each bigint;
+begin
+    foreach each in array in_order loop
+        n := n + (each & 16777215);
+    end loop;
+    wanted := kpis.percentile_rank(fraction, n, side);
+    foreach each in array in_order loop
+        so_far := so_far + (each & 16777215);
+        if so_far >= wanted then
+            return each >> 24;
+        end if;
+    end loop;
+    return null;
 end
 $$;
 

@@ -10,3 +10,15 @@
         {{- ',\n        ' if not loop.last }}
     {%- endfor -%}
 {%- endmacro %}
+
+{#- Whether every KPI of a table is a stock: what there is on the last day of a span. -#}
+{% macro kpi_are_stocks(kpis) -%}
+    {%- set flows = [] -%}
+    {%- for kpi in kpis -%}
+        {%- for part in [kpi.value_sql, kpi.numerator_sql, kpi.denominator_sql, kpi.n_sql] -%}
+            {%- if part not in (none, 'null') and '_at_last(' not in part -%}{%- do flows.append(kpi.id) -%}{%- endif -%}
+        {%- endfor -%}
+        {%- if kpi.low_sql or kpi.high_sql -%}{%- do flows.append(kpi.id) -%}{%- endif -%}
+    {%- endfor -%}
+    {{ return(not flows) }}
+{%- endmacro %}

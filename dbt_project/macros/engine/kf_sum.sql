@@ -2,7 +2,23 @@
 {% macro kf_sum(expression) -%}cast(coalesce(sum({{ expression }}), 0) as bigint){%- endmacro %}
 
 {#- A sum of squares: wide, since seconds squared outgrow a bigint only in sum. -#}
-{% macro kf_sum_squares(expression) -%}
+{% macro kf_sum_squares(expression) -%}{{ return(adapter.dispatch('kf_sum_squares')(expression)) }}{%- endmacro %}
+
+{#-
+Postgres adds up bigints in 128 bits, many times faster than decimals. A number whose square is no bigint (as seconds: a
+clock off by a century) goes the long way.
+-#}
+{% macro postgres__kf_sum_squares(expression) -%}
+    {%- set is_small = 'abs(' ~ expression ~ ') <= 3037000499' -%}
+    {%- set is_large = 'abs(' ~ expression ~ ') > 3037000499' -%}
+    cast(
+        coalesce(sum(cast({{ expression }} as bigint) * ({{ expression }})) filter (where {{ is_small }}), 0)
+        + coalesce(sum(cast({{ expression }} as decimal(18, 0)) * ({{ expression }})) filter (where {{ is_large }}), 0)
+        as decimal(38, 0)
+    )
+{%- endmacro %}
+
+{% macro spark__kf_sum_squares(expression) -%}
     cast(coalesce(sum(cast({{ expression }} as decimal(18, 0)) * ({{ expression }})), 0) as decimal(38, 0))
 {%- endmacro %}
 

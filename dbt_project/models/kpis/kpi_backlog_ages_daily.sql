@@ -41,6 +41,18 @@ spells as (
 
 ),
 
+-- by the first and the last day they were open: two ends of a range, so that a spell meets its own days alone
+open_spells as (
+
+    select
+        spells.*,
+        least(coalesce({{ kf_add_days('spells.until_date', -1) }}, known.last_date), known.last_date) as last_date
+
+    from spells
+    cross join known
+
+),
+
 aged as (
 
     select
@@ -53,13 +65,11 @@ aged as (
         greatest({{ kf_days_between('spells.created_date', 'dates.service_date') }}, 0) as age,
         spells.tickets
 
-    from spells
-    cross join known
+    from open_spells as spells
     inner join {{ ref('dim_date') }} as dates
         on
             spells.service_date <= dates.service_date
-            and known.last_date >= dates.service_date
-            and (spells.until_date is null or spells.until_date > dates.service_date)
+            and spells.last_date >= dates.service_date
     {%- if is_incremental() %}
 
     where dates.service_date > (select kept.last_date from kept)

@@ -40,12 +40,34 @@ catalogue as (
     from {{ ref(table) }}
 ),
 
+{% set at_ends = kpis[0].by_team and kpi_are_stocks(kpis) -%}
+{% if at_ends -%}
+{{ table }}_last_days as (
+    -- what there is at the end of a week: a team's last day in it, which is that of all of them if it counts there
+    select
+        date_trunc('week', service_date) as week_start,
+        team_id,
+        max(service_date) as last_date
+    from {{ ref(table) }}
+    group by date_trunc('week', service_date), team_id
+),
+
+{{ table }}_at_ends as (
+    select parts.*
+    from {{ ref(table) }} as parts
+    inner join {{ table }}_last_days as ends
+        on
+            parts.service_date = ends.last_date
+            and parts.team_id = ends.team_id
+),
+
+{% endif -%}
 {{ table }}_weeks as (
     select
         cast(date_trunc('week', service_date) as date) as week_start,
         {{ "coalesce(team_id, 'all')" if kpis[0].by_team else "'all'" }} as team_id,
         {{ kpi_part_columns(kpis) }}
-    from {{ ref(table) }}
+    from {{ table ~ '_at_ends' if at_ends else ref(table) }}
     {%- if kpis[0].by_team %}
     group by grouping sets ((date_trunc('week', service_date), team_id), (date_trunc('week', service_date)))
     {%- else %}

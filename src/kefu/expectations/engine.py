@@ -1,7 +1,8 @@
 """Holds tables to their suites with Great Expectations, and finds out which rows broke a rule.
 
 Great Expectations says whether each rule holds and how many rows break it: one batch a table, all its row rules in one
-scan. For rules that are broken plain SQL then fetches five rows and no more, however many there are.
+scan, and one batch of its days, all rules about them in another. For rules that are broken plain SQL then fetches five
+rows and no more, however many there are.
 """
 
 from __future__ import annotations
@@ -110,16 +111,30 @@ class _Batches:
 
     def validate(self, table: str, bound: Sequence[Any], key: list[str]) -> dict[int, Any]:
         """Hold a table to rules; the results by the rules' numbers."""
+        from kefu.expectations.rules import DAY, ExpectDaysToSatisfy, days
+
+        of_days = [rule for rule in bound if isinstance(rule, ExpectDaysToSatisfy)]
+        of_rows = [rule for rule in bound if not isinstance(rule, ExpectDaysToSatisfy)]
+        found: dict[int, Any] = {}
+        if of_rows:
+            found |= self._hold(self._source.add_table_asset(name=table, table_name=table), of_rows, key)
+        if of_days:
+            measures = {name: aggregate for rule in of_days for name, aggregate in rule.measures.items()}
+            query = days(f'"{table}"', measures).replace(":", "\\:")  # a colon is SQL here, never a parameter
+            asset = self._source.add_query_asset(name=f"{table} by day", query=query)
+            found |= self._hold(asset, of_days, list(DAY))
+        return found
+
+    def _hold(self, asset: Any, bound: Sequence[Any], key: list[str]) -> dict[int, Any]:
         import great_expectations as gx
 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            asset = self._source.add_table_asset(name=table, table_name=table)
             outcome = (
                 asset.add_batch_definition_whole_table("all")
                 .get_batch()
                 .validate(
-                    gx.ExpectationSuite(name=table, expectations=list(bound)),
+                    gx.ExpectationSuite(name=asset.name, expectations=list(bound)),
                     result_format={
                         "result_format": "BASIC",
                         "return_unexpected_index_query": True,
@@ -127,7 +142,7 @@ class _Batches:
                     },
                 )
             )
-        return {result.expectation_config.meta["number"]: result for result in outcome.results}  # type: ignore[union-attr]
+        return {result.expectation_config.meta["number"]: result for result in outcome.results}
 
     def close(self) -> None:
         self._source.get_execution_engine().close()
@@ -156,9 +171,17 @@ def _finding(
         ok=result.success,
         broken=broken,
         unit=getattr(rule, "finds", "rows"),
-        examples=_examples(connection, query, 1 if hasattr(rule, "query") else len(key)) if broken and query else (),
+        examples=_examples(connection, query, _ordered_by(rule, key)) if broken and query else (),
         note=None if mostly == 1 else f"{1 - mostly:.1%} may",
     )
+
+
+def _ordered_by(rule: Any, key: list[str]) -> int:
+    from kefu.expectations.rules import DAY, ExpectDaysToSatisfy
+
+    if isinstance(rule, ExpectDaysToSatisfy):
+        return len(DAY)
+    return 1 if hasattr(rule, "query") else len(key)
 
 
 def _query_of_broken_rows(rule: Any, table: str, key: list[str], result: Any) -> str | None:
@@ -198,17 +221,27 @@ def _absent(schema: Schema, table: str, before: int, accept_loss: bool) -> Findi
     )
 
 
-def _tables(connection: psycopg.Connection[Any], schema: str) -> dict[str, frozenset[str]]:
-    """table or view -> the columns of its primary key, for a whole schema."""
+def _tables(connection: psycopg.Connection[Any], schema: str) -> dict[str, frozenset[frozenset[str]]]:
+    """table or view -> the keys the database itself holds it to, each a set of columns, for a whole schema."""
     query = """
-        select c.relname, coalesce(array_agg(a.attname::text) filter (where a.attname is not null), '{}')
+        select
+            c.relname,
+            (
+                select coalesce(json_agg(keys.columns), '[]')
+                from (
+                    select array_agg(a.attname::text) as columns
+                    from pg_index i
+                        join pg_attribute a on a.attrelid = c.oid and a.attnum = any (i.indkey::int2 [])
+                    where i.indrelid = c.oid and i.indisunique and i.indisvalid
+                        and i.indpred is null and i.indexprs is null
+                    group by i.indexrelid
+                    having bool_and(a.attnotnull)
+                ) as keys
+            )
         from pg_class c
-            left join pg_index i on i.indrelid = c.oid and i.indisprimary
-            left join pg_attribute a on a.attrelid = c.oid and a.attnum = any (i.indkey::int2 [])
         where c.relnamespace = to_regnamespace(quote_ident(%s)) and c.relkind in ('r', 'v', 'm', 'p')
-        group by c.relname
     """
-    return {table: frozenset(columns) for table, columns in connection.execute(query, [schema])}
+    return {table: frozenset(map(frozenset, keys)) for table, keys in connection.execute(query, [schema])}
 
 
 def _count(connection: psycopg.Connection[Any], relation: str) -> int:

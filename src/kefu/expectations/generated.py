@@ -46,35 +46,29 @@ def published_suites(
 
 def in_range(kpi: Kpi) -> list[Any]:
     """A KPI stays, on every day and for every source, within the range the catalogue states for it."""
-    from kefu.expectations.rules import nothing
+    from kefu.expectations.rules import days_satisfy
 
     low, high = kpi.valid_range
-    wrong = [f"value < {low}"] if low is not None else []
-    wrong += [f"value > {high}"] if high is not None else []
-    daily = (
-        f"select service_date, source, {kpi.numerator_sql} as numerator, {kpi.denominator_sql} as denominator,"
-        f" {kpi.value_sql} as value from {kpi.table} group by service_date, source"
-    )
+    numerator, denominator, value = (f"{kpi.id}__{part}" for part in ("numerator", "denominator", "value"))
+    wrong = [f"{value} < {low}"] if low is not None else []
+    wrong += [f"{value} > {high}"] if high is not None else []
     title = f"{kpi.name['en']} ({kpi.name['zh']})"
     found = []
     if wrong:
         found.append(
-            nothing(
-                f"{title} is {_range(low, high)} on every day",
-                f"select * from ({daily}) as daily where {' or '.join(wrong)}",
-                finds="days",
+            days_satisfy(
+                f"{title} is {_range(low, high)} on every day", f"not ({' or '.join(wrong)})", {value: kpi.value_sql}
             )
         )
     # what a stock is measured by (days of work: by what was solved of late) may well be nothing
     if kpi.denominator_sql != "null" and "sum_at_last" not in kpi.denominator_sql:
-        share = " or numerator > denominator or numerator < 0" if kpi.unit == "percent" else ""
+        share = f" or {numerator} > {denominator} or {numerator} < 0" if kpi.unit == "percent" else ""
         what = "is a part of what it is measured by" if share else "is measured by something wherever there is some"
         found.append(
-            nothing(
+            days_satisfy(
                 f"{title} {what}",
-                f"select * from ({daily}) as daily where denominator < 0"
-                f" or (coalesce(denominator, 0) = 0 and numerator <> 0){share}",
-                finds="days",
+                f"not ({denominator} < 0 or (coalesce({denominator}, 0) = 0 and {numerator} <> 0){share})",
+                {numerator: kpi.numerator_sql, denominator: kpi.denominator_sql},
             )
         )
     return found

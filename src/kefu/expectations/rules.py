@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, ClassVar
@@ -31,6 +31,7 @@ from kefu.settings import project_root
 
 EARLIEST = "1990-01-01"  # no export of a service centre is older; 1970, 1900 and 0001 are what broken dates become
 WARNING = "warning"  # severity: said in the report, stops nothing
+DAY = ("service_date", "source")
 LOSS = {"loss": True}  # meta: a rule about rows that are gone, which a person may accept
 
 
@@ -62,10 +63,25 @@ class ExpectRowsToSatisfy(BatchExpectation):
         return f"select {_names([*key, *self.columns])} from {table} where ({self.condition}) is false"
 
 
+class ExpectDaysToSatisfy(ExpectRowsToSatisfy):
+    """Every day of every source satisfies an SQL condition on ``measures`` (name -> SQL aggregate) of the table.
+
+    The engine forms the measures of all rules of a table in one reading of it, one row a day and source.
+    """
+
+    measures: dict[str, str]
+    finds: str = "days"
+
+    def broken_rows(self, table: str, key: list[str]) -> str:
+        """SQL that finds the days breaking the rule."""
+        return f"select * from ({days(table, self.measures)}) as days where ({self.condition}) is false"
+
+
 class ExpectKeyToBeUnique(BatchExpectation):
     """No two rows have the same key, and no part of it is missing.
 
-    Where a primary key of the table sees to that there is nothing to count: ``guaranteed``.
+    Where a primary key of the table, or a unique index without nulls, sees to that there is nothing to count:
+    ``guaranteed``.
     """
 
     columns: list[str]
@@ -205,6 +221,17 @@ def key(description: str, *columns: str) -> ExpectKeyToBeUnique:
     return ExpectKeyToBeUnique(description=description, columns=list(columns))
 
 
+def days(table: str, measures: Mapping[str, str]) -> str:
+    """SQL for measures of a table, one row a day and source."""
+    columns = "".join(f', {aggregate} as "{name}"' for name, aggregate in measures.items())
+    return f"select {_names(DAY)}{columns} from {table} group by {_names(DAY)}"
+
+
+def days_satisfy(description: str, condition: str, measures: Mapping[str, str]) -> ExpectDaysToSatisfy:
+    """``condition`` holds of the measures (name -> SQL aggregate) of every day and source."""
+    return ExpectDaysToSatisfy(description=description, condition=condition, measures=dict(measures))
+
+
 def nothing(description: str, query: str, **options: Any) -> ExpectQueryToFindNothing:
     """``query`` looks for what must not be."""
     return ExpectQueryToFindNothing(description=description, query=query, **options)
@@ -251,7 +278,7 @@ class Binding:
 
     table: str
     key: list[str]
-    primary_key: frozenset[str]
+    keys: frozenset[frozenset[str]]  # what the database itself holds it to
     rows_before: int  # when it last passed
     as_of: datetime
     accept_loss: bool
@@ -270,7 +297,7 @@ class Binding:
             least = math.ceil(self.rows_before * meta["share_kept"])
             changes["min_value"] = max(least, 1 if self.rows_before else 0)
         if isinstance(rule, ExpectKeyToBeUnique):
-            changes["guaranteed"] = set(rule.columns) == self.primary_key
+            changes["guaranteed"] = frozenset(rule.columns) in self.keys
         if self.accept_loss and meta.get("loss"):
             changes["severity"] = FailureSeverity.WARNING
         return rule.copy(update=changes)

@@ -272,6 +272,7 @@ def _configure(data: Path, port: int, binaries: Binaries) -> None:
         "shared_buffers": f"{min(512, max(128, megabytes // 8))}MB",
         "work_mem": f"{min(128, max(32, megabytes // 128))}MB",  # a wide sum of a day and team is a kilobyte
         "maintenance_work_mem": "128MB",
+        "random_page_cost": 1.1,  # no disk turns here: what is in order by an index need not be sorted
         "max_wal_size": "4GB",
         "wal_level": "minimal",
         "max_wal_senders": 0,

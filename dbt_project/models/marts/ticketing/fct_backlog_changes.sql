@@ -62,6 +62,39 @@ days as (
 
     where from_end_of_day = 1
 
+),
+
+-- every pile a ticket was seen in that day; only the last of them can have ended its work
+seen as (
+
+    select
+        ticket_id,
+        source,
+        channel,
+        team_id,
+        priority,
+        service_date,
+        created_date,
+        case when was_solved then 1 else 0 end as solved
+
+    from days
+
+    union all
+
+    select
+        ticket_id,
+        source,
+        channel,
+        team_id,
+        priority,
+        service_date,
+        created_date,
+        0 as solved
+
+    from events
+
+    where from_end_of_day > 1
+
 )
 
 select
@@ -101,21 +134,17 @@ where is_open and next_date is not null
 union all
 
 select
-    events.ticket_id,
-    events.source,
-    events.channel,
-    events.team_id,
-    events.priority,
-    events.service_date,
+    ticket_id,
+    source,
+    channel,
+    team_id,
+    priority,
+    service_date,
     cast(0 as bigint) as change,
-    events.created_date,
+    created_date,
     cast(null as date) as until_date,
-    cast(max(case when events.from_end_of_day = 1 and days.was_solved then 1 else 0 end) as bigint) as solved
+    cast(max(solved) as bigint) as solved
 
-from events
-inner join days
-    on
-        events.ticket_id = days.ticket_id
-        and events.service_date = days.service_date
+from seen
 
 group by 1, 2, 3, 4, 5, 6, 7, 8, 9

@@ -7,60 +7,6 @@ build as (
 
 ),
 
-events as (
-
-    select
-        events.event_id,
-        events.ticket_id,
-        events.source,
-        events.sequence,
-        events.actor_kind,
-        events.actor_id,
-        events.is_creation,
-        events.is_comment,
-        events.is_public,
-        events.to_team_id,
-        events.to_agent_id,
-        events.to_team_id is not null and events.to_team_id <> 'none' as is_team_assignment,
-        events.to_agent_id is not null and events.to_agent_id <> 'none' as is_agent_assignment,
-        events.occurred_at,
-        -- a value holds until the next one is set
-        {{ kf_latest('events.to_status', 'events.sequence', 'so_far') }} as status,
-        {{ kf_latest('events.to_team_id', 'events.sequence', 'so_far') }} as team_id,
-        {{ kf_latest('events.to_agent_id', 'events.sequence', 'so_far') }} as agent_id,
-        {{ kf_latest('events.to_priority', 'events.sequence', 'so_far') }} as priority,
-        {{ kf_latest('events.to_status', 'events.sequence', 'before') }} as status_before,
-        {{ kf_latest("nullif(events.to_team_id, 'none')", 'events.sequence', 'before') }} as team_before,
-        {{ kf_latest("nullif(events.to_agent_id, 'none')", 'events.sequence', 'before') }} as agent_before
-
-    from {{ ref('canonical_ticket_events') }} as events
-    cross join build
-
-    where events.occurred_at <= build.as_of_at and {{ kf_touched('ticket', 'events.ticket_id') }}
-
-    window
-        so_far as (
-            partition by events.ticket_id order by events.sequence
-            rows between unbounded preceding and current row
-        ),
-        before as (
-            partition by events.ticket_id order by events.sequence
-            rows between unbounded preceding and 1 preceding
-        )
-
-),
-
-compared as (
-
-    select
-        events.*,
-        coalesce(status, 'new') in ('solved', 'closed') as is_solved_after,
-        coalesce(status_before, 'new') in ('solved', 'closed') as was_solved_before
-
-    from events
-
-),
-
 schedules as (
 
     select
@@ -121,19 +67,78 @@ clocks as (
 
 ),
 
+-- every event with its reading of the business clock, then everything that asks for the order of a ticket's events:
+-- they are put in order once
 timed as (
 
     select
-        compared.*,
-        {{ kf_business_position('day_then', 'compared.occurred_at') }} + clocks.offset_seconds as open_seconds
+        events.*,
+        {{ kf_business_position('day_then', 'events.occurred_at') }} + clocks.offset_seconds as open_seconds
 
-    from compared
+    from {{ ref('canonical_ticket_events') }} as events
+    cross join build
     left join clocks
         on
-            compared.ticket_id = clocks.ticket_id
-            and compared.occurred_at >= clocks.valid_from_at
-            and compared.occurred_at < clocks.valid_to_at
-    {{ kf_business_join('day_then', 'clocks.schedule_id', 'compared.occurred_at') }}
+            events.ticket_id = clocks.ticket_id
+            and events.occurred_at >= clocks.valid_from_at
+            and events.occurred_at < clocks.valid_to_at
+    {{ kf_business_join('day_then', 'clocks.schedule_id', 'events.occurred_at') }}
+
+    where events.occurred_at <= build.as_of_at and {{ kf_touched('ticket', 'events.ticket_id') }}
+
+),
+
+states as (
+
+    select
+        event_id,
+        ticket_id,
+        source,
+        sequence,
+        actor_kind,
+        actor_id,
+        is_creation,
+        is_comment,
+        is_public,
+        to_team_id,
+        to_agent_id,
+        to_team_id is not null and to_team_id <> 'none' as is_team_assignment,
+        to_agent_id is not null and to_agent_id <> 'none' as is_agent_assignment,
+        occurred_at,
+        -- from the ticket's earliest event on: where the calendar begins depends on all tickets
+        open_seconds - min(open_seconds) over whole as clock_business_seconds,
+        -- a value holds until the next one is set
+        {{ kf_last_known('to_status') }} over so_far as status,
+        {{ kf_last_known('to_team_id') }} over so_far as team_id,
+        {{ kf_last_known('to_agent_id') }} over so_far as agent_id,
+        {{ kf_last_known('to_priority') }} over so_far as priority,
+        {{ kf_last_known('to_status') }} over before as status_before,
+        {{ kf_last_known("nullif(to_team_id, 'none')") }} over before as team_before,
+        {{ kf_last_known("nullif(to_agent_id, 'none')") }} over before as agent_before
+
+    from timed
+
+    window
+        whole as (partition by ticket_id),
+        so_far as (
+            partition by ticket_id order by sequence
+            rows between unbounded preceding and current row
+        ),
+        before as (
+            partition by ticket_id order by sequence
+            rows between unbounded preceding and 1 preceding
+        )
+
+),
+
+compared as (
+
+    select
+        states.*,
+        coalesce(status, 'new') in ('solved', 'closed') as is_solved_after,
+        coalesce(status_before, 'new') in ('solved', 'closed') as was_solved_before
+
+    from states
 
 )
 
@@ -143,8 +148,7 @@ select
     source,
     sequence,
     occurred_at,
-    -- from the ticket's earliest event on: where the calendar begins depends on all tickets
-    open_seconds - min(open_seconds) over (partition by ticket_id) as clock_business_seconds,
+    clock_business_seconds,
     actor_kind,
     actor_id,
     is_creation,
@@ -166,4 +170,4 @@ select
     (is_team_assignment and coalesce(to_team_id <> team_before, false))
     or (is_agent_assignment and coalesce(to_agent_id <> agent_before, false)) as is_reassignment
 
-from timed
+from compared
