@@ -14,9 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
-from kefu import golden
+from kefu import golden, yaml_files
 from kefu.edge_rules import RULES
 from kefu.errors import KefuError
 
@@ -171,7 +169,7 @@ def _load(folder: Path) -> dict[str, Kpi]:
     models = [
         (path.name, model)
         for path in sorted(folder.glob("*.yml"), key=lambda path: _ORDER.get(path.stem, len(_ORDER)))
-        for model in (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get("models", [])
+        for model in (yaml_files.read(path) or {}).get("models", [])
     ]
     everything = {metric["name"]: metric for _, model in models for metric in model.get("metrics", [])}
     for file, model in models:

@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from kefu import yaml_files
 from kefu.edge_rules import RULES
 from kefu.errors import KefuError
 
@@ -456,7 +457,7 @@ def _load(folder: Path) -> tuple[Golden, ...]:
 def read(path: Path) -> Case:
     """The case in a file; KefuError says what is wrong and where in it."""
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml_files.read(path)
     except yaml.YAMLError as error:
         raise KefuError(f"{path.name} is no YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):

@@ -31,6 +31,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Compiled:
     return neutral.compiled(load_settings(folder / "kefu.toml", folder / "home"), folder / "project")
 
 
+@pytest.mark.slow
 def test_models_and_tests_from_staging_on_are_in_the_dialect_of_both_engines(compiled: Compiled, project: Path) -> None:
     manifest, texts = compiled
     raw_keys = {f"{kind.name}.{table.name}": table.key for kind in kinds().values() for table in kind.tables}

@@ -76,11 +76,11 @@ def ratios(size: Size) -> list[Ratio]:
         *,
         least: bool = False,
     ) -> Ratio:
-        value, cpu = (
-            sum(spent(size, step) for step in above) / sum(spent(size, step) for step in below)
+        (over, under), (cpu_over, cpu_under) = (
+            (sum(spent(size, step) for step in above), sum(spent(size, step) for step in below))
             for spent in (seconds, cpu_seconds)
         )
-        return Ratio(name, title, value, cpu, budget, least)
+        return Ratio(name, title, over / under, _quotient(cpu_over, cpu_under), budget, least)
 
     by_row = min("copy_rows_binary", "copy_rows_text", key=lambda name: seconds(size, name))
     copy, load, build, day = ("copy_files",), ("load_arrow",), ("build",), ("day_build",)
@@ -119,8 +119,8 @@ def growth(small: Size, large: Size) -> list[Ratio]:
     """How time and memory grow from one size to a larger one."""
 
     def grown(name: str, title: str, step: str) -> Ratio:
-        value, cpu = (spent(large, step) / spent(small, step) for spent in (seconds, cpu_seconds))
-        return Ratio(name, title, value, cpu)
+        cpu = _quotient(cpu_seconds(large, step), cpu_seconds(small, step))
+        return Ratio(name, title, seconds(large, step) / seconds(small, step), cpu)
 
     times = large.tickets / small.tickets
     return [
@@ -138,6 +138,11 @@ def growth(small: Size, large: Size) -> list[Ratio]:
             for name in ("load_arrow", "build", "check_raw", "check_published")
         ),
     ]
+
+
+def _quotient(above: float, below: float) -> float | None:
+    """Of processor times: they come in hundredths of a second, and a few rows are copied in less than one."""
+    return above / below if below else None
 
 
 def seconds(size: Size, name: str) -> float:

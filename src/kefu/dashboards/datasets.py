@@ -10,8 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from kefu import yaml_files
 from kefu.catalogue import Kpi
 from kefu.dashboards import metrics
 from kefu.dashboards.source import Dataset, Dimension, Source, speak
@@ -61,7 +60,7 @@ def tables(project: Path) -> dict[str, dict[str, str]]:
         ("marts", "seeds", "seeds"),
     ):
         for path in sorted((dbt / folder).rglob("*.yml")):
-            for node in (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get(kind) or []:
+            for node in (yaml_files.read(path) or {}).get(kind) or []:
                 declared = node.get("config", {}).get("column_types", {})
                 found[f"{schema}.{node['name']}"] = {
                     column["name"]: _type(column.get("data_type") or declared.get(column["name"], "text"))

@@ -11,9 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from kefu import catalogue
+from kefu import catalogue, yaml_files
 from kefu.catalogue import Kpi
 from kefu.dashboards import charts, compiler, datasets, metrics
 from kefu.dashboards import source as sources
@@ -268,10 +266,7 @@ def _exposures(source: Source, kpis: dict[str, Kpi], project: Path) -> Iterator[
     import sqlglot
 
     path = project / "dbt_project" / "models" / "kpis" / "_dashboards__models.yml"
-    written = {
-        item["name"]: set(item["depends_on"])
-        for item in yaml.safe_load(path.read_text(encoding="utf-8")).get("exposures") or []
-    }
+    written = {item["name"]: set(item["depends_on"]) for item in yaml_files.read(path).get("exposures") or []}
     for name in set(written) - set(source.dashboards):
         yield f"{path.name}: exposure {name} is no dashboard"
     for name, page in source.dashboards.items():
