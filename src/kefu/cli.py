@@ -240,6 +240,20 @@ def restated(
     print(history.summary(rows), file=sys.stderr)
 
 
+@app.command()
+def trust(
+    names: Annotated[list[str] | None, typer.Argument(help="KPIs, e.g. service_level; all if none is named.")] = None,
+    output: Annotated[Format, typer.Option("--format", help="table, csv or json.")] = Format.table,
+) -> None:
+    """How far each KPI can be trusted: the weighted share of rules that hold where its numbers come from (D01)."""
+    from kefu import trust as trusted
+    from kefu.settings import load_settings
+
+    rows = trusted.trust(load_settings(), names or ())
+    _print_rows(trusted.COLUMNS, rows, output)
+    print(trusted.summary(rows), file=sys.stderr)
+
+
 def _instant(text: str | None) -> datetime | None:
     if text is None:
         return None

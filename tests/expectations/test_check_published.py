@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
-from kefu import catalogue, control, expectations, publish, transform
+from kefu import catalogue, control, expectations, publish, transform, trust
 from kefu import warehouse as database
 from kefu.errors import KefuError
 from kefu.settings import Settings
@@ -205,3 +206,55 @@ def copy_slot(settings: Settings) -> None:
             for (table,) in tables:
                 connection.execute(f"drop table if exists {layer}_b.{table} cascade")
                 connection.execute(f"create table {layer}_b.{table} as select * from {layer}_a.{table}")
+
+
+def test_a_number_is_trusted_as_far_as_the_rules_hold_where_it_comes_from(built: Settings) -> None:
+    current = control.current_build(built)
+    for source in ("zendesk", "asterisk", "qualtrics"):
+        expectations.check_raw(built, source)
+    expectations.check_published(built, SLOT)
+    control.mark(built, current, "checked")
+    publish.publish(built, SLOT, as_of=current.as_of_at)
+    rows = {row["kpi"]: row for row in trust.trust(built)}
+    assert {row["value"] for row in rows.values()} == {1.0} and rows["tickets_created"]["n"] > 40
+    whole = rows["tickets_created"]["denominator"]
+
+    with database.connect(built) as connection:
+        connection.execute(
+            "update control.checks set ok = false where table_name = 'raw_zendesk.tickets' and finding_number ="
+            " (select min(finding_number) from control.checks where table_name = 'raw_zendesk.tickets'"
+            " and severity = 'critical')"
+        )
+    (tickets,) = trust.trust(built, ["tickets_created"])
+    assert (tickets["numerator"], tickets["denominator"]) == (whole - 3, whole)
+    assert tickets["broken"].startswith("raw_zendesk.tickets: ") and tickets["value"] == (whole - 3) / whole
+    (calls,) = trust.trust(built, ["service_level"])
+    assert calls["value"] == 1.0 and calls["broken"] == ""
+    assert trust.trust(built)[0]["value"] == min(row["value"] for row in trust.trust(built)) < 1.0
+
+    with database.connect(built) as connection:  # a table that many numbers are made of
+        connection.execute("update control.checks set ok = false where table_name = 'marts_a.fct_contacts'")
+    (calls,) = trust.trust(built, ["service_level"])
+    assert calls["is_trusted"] is (calls["value"] >= 0.95) and "marts_a.fct_contacts" in calls["broken"]
+    (tickets_now,) = trust.trust(built, ["tickets_created"])
+    assert tickets_now == tickets
+
+    expectations.check_raw(built, "zendesk")  # looked at again: what the last check found is what counts
+    (tickets,) = trust.trust(built, ["tickets_created"])
+    assert tickets["value"] == 1.0
+
+
+def test_trust_knows_what_is_made_of_what_and_not_who_tells_whom(project: Path) -> None:
+    made_of = trust.lineage(project)
+    assert {"fct_tickets", "fct_ticket_events"} <= made_of["kpi_tickets_daily"]
+    assert "fct_contacts" in made_of["kpi_telephony_hourly"]
+    assert not any(name.startswith(("fct_ticket", "fct_survey")) for name in made_of["kpi_telephony_hourly"])
+
+
+def test_nobody_is_trusted_before_anything_is_published(new_warehouse: Callable[..., Settings], sources: dict) -> None:
+    settings = new_warehouse(sources=sources)
+    publish.prepare(settings)
+    with pytest.raises(KefuError, match="Nothing has been published yet"):
+        trust.trust(settings)
+    with pytest.raises(KefuError, match="no KPI called 'nonsense'"):
+        trust.trust(settings, ["nonsense"])
