@@ -26,7 +26,7 @@ COLUMNS = "kpi profile version from to {} value numerator denominator n low high
 
 
 def publish(settings: Settings, project: Path, table: str, rows: list[dict[str, Any]]) -> None:
-    """Make a kpi table as its contract says and fill it: what a row does not name is 'x' or 0."""
+    """Make a kpi table as its contract says and fill it: what a row does not name is 'x', 0 or no moment."""
     contract = yaml.safe_load((project / f"dbt_project/models/kpis/{table}.yml").read_text(encoding="utf-8"))
     columns = {column["name"]: column["data_type"] for column in contract["models"][0]["columns"]}
     name = sql.Identifier("kpis", table)
@@ -38,7 +38,7 @@ def publish(settings: Settings, project: Path, table: str, rows: list[dict[str, 
         )
         for row in rows:
             assert set(row) <= set(columns)
-            full = {c: row.get(c, "x" if kind == "text" else 0) for c, kind in columns.items()}
+            full = {c: row.get(c, {"text": "x", "timestamp": None}.get(kind, 0)) for c, kind in columns.items()}
             connection.execute(
                 sql.SQL("insert into {} values ({})").format(name, sql.SQL(", ").join(sql.Placeholder() for _ in full)),
                 list(full.values()),

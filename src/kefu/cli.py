@@ -456,6 +456,8 @@ def _shown(name: str, row: dict[str, Any]) -> str:
     value = row[name]
     if value is None:
         return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if name in ("value", "low", "high") and isinstance(value, float):
         return (
             f"{100 * value:.1f} %"
