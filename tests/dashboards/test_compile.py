@@ -205,6 +205,7 @@ BROKEN = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("broken", BROKEN)
 def test_what_leads_nowhere_is_said(copy: Path, broken: str) -> None:
     file, old, new, says = BROKEN[broken]
@@ -231,6 +232,7 @@ def test_all_problems_are_in_one_answer(copy: Path) -> None:
     assert len(dashboards.check(copy)) >= 3
 
 
+@pytest.mark.slow
 def test_a_model_that_loses_a_column_breaks_the_check(copy: Path) -> None:
     replace(copy / "dbt_project/models/kpis/_dashboards__models.yml", "- name: weeks_drawn", "- name: weeks_in_line")
     assert any("weeks_drawn" in problem for problem in dashboards.check(copy))

@@ -39,6 +39,7 @@ def test_models_and_tests_from_staging_on_are_in_the_dialect_of_both_engines(com
     assert not found, "\n" + "\n".join(map(str, found))
 
 
+@pytest.mark.slow
 def test_nothing_that_is_judged_is_left_out(compiled: Compiled, project: Path) -> None:
     manifest, texts = compiled
     judged = {
