@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -75,36 +76,82 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
         postgres.stop(settings)
 
 
-@pytest.fixture(scope="session")
-def new_warehouse(postgres: Settings) -> Iterator[NewWarehouse]:
-    """Make a warehouse: ``new_warehouse(teams=..., sources=...)`` gives the settings of a fresh, prepared database
-    on the session's server; the keywords replace fields of the settings."""
-    from psycopg import sql
+class Databases:
+    """Fresh, prepared databases on the session's server.
 
-    from kefu import warehouse
+    A name is used again once its database is dropped: dbt reads the project anew for every name it has not met.
+    """
 
-    numbers = itertools.count(1)
-    made: list[Settings] = []
+    def __init__(self, server: Settings) -> None:
+        """``server`` gives every setting but the database's name."""
+        self.server = server
+        self.taken: set[str] = set()
 
-    def make(**changes: object) -> Settings:
-        database = postgres.warehouse.model_copy(update={"database": f"kefu_{next(numbers)}"})
-        settings = postgres.model_copy(update={"warehouse": database, **changes})
+    def make(self, **changes: object) -> Settings:
+        """Settings of a new one; the keywords replace fields of the settings."""
+        from kefu import warehouse
+
+        name = next(name for number in itertools.count(1) if (name := f"kefu_{number}") not in self.taken)
+        self.taken.add(name)
+        named = self.server.warehouse.model_copy(update={"database": name})
+        settings = self.server.model_copy(update={"warehouse": named, **changes})
         warehouse.ensure(settings)
-        made.append(settings)
         warehouse.prepare(settings)
         return settings
 
-    yield make
-    with warehouse.connect(postgres, "admin", database="postgres", autocommit=True) as connection:
-        for settings in made:
-            name = sql.Identifier(settings.warehouse.database)
-            connection.execute(sql.SQL("drop database if exists {} with (force)").format(name))
+    def drop(self, names: set[str]) -> None:
+        """Drop them, whoever is connected."""
+        from psycopg import sql
+
+        from kefu import warehouse
+
+        with warehouse.connect(self.server, "admin", database="postgres", autocommit=True) as connection:
+            for name in names:
+                connection.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
+        self.taken -= names
+
+    @contextmanager
+    def lent(self) -> Iterator[NewWarehouse]:
+        """Give a function that makes one; what it made is dropped afterwards."""
+        made: set[str] = set()
+
+        def make(**changes: object) -> Settings:
+            settings = self.make(**changes)
+            made.add(settings.warehouse.database)
+            return settings
+
+        try:
+            yield make
+        finally:
+            self.drop(made)
+
+
+@pytest.fixture(scope="session")
+def databases(postgres: Settings) -> Databases:
+    """The databases of this session."""
+    return Databases(postgres)
+
+
+@pytest.fixture(scope="session")
+def lasting_warehouse(databases: Databases) -> Iterator[NewWarehouse]:
+    """Make a warehouse that stays as long as the session; ``new_warehouse`` says how."""
+    with databases.lent() as make:
+        yield make
+
+
+@pytest.fixture(scope="module")
+def new_warehouse(databases: Databases) -> Iterator[NewWarehouse]:
+    """Make a warehouse: ``new_warehouse(teams=..., sources=...)`` gives the settings of a fresh, prepared database
+    on the session's server, which stays as long as the module; the keywords replace fields of the settings."""
+    with databases.lent() as make:
+        yield make
 
 
 @pytest.fixture
-def warehouse(new_warehouse: NewWarehouse) -> Settings:
+def warehouse(databases: Databases) -> Iterator[Settings]:
     """Settings of a fresh, prepared database of this test's own."""
-    return new_warehouse()
+    with databases.lent() as make:
+        yield make()
 
 
 LONGEST = ("demo", "bench", "end_to_end")

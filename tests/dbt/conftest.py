@@ -32,11 +32,13 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def told(new_warehouse: Callable[..., Settings], tmp_path_factory: pytest.TempPathFactory, project: Path) -> story.Told:
+def told(
+    lasting_warehouse: Callable[..., Settings], tmp_path_factory: pytest.TempPathFactory, project: Path
+) -> story.Told:
     """The story, told: from raw rows to what readers see."""
     bank = SourceSettings(name="bank", kind="files", options={"mapping": "bank.yml"})
     office = Schedule.model_validate(story.OFFICE)
-    settings = new_warehouse(
+    settings = lasting_warehouse(
         sources={"bank": bank}, schedules=(office,), business_schedule=office.id, parameters=story.PARAMETERS
     )
     pipeline.prepare(settings)

@@ -28,13 +28,13 @@ class Told:
 
 
 @pytest.fixture(scope="session")
-def told(new_warehouse: Callable[..., Settings]) -> Callable[[golden.Golden], Told]:
+def told(lasting_warehouse: Callable[..., Settings]) -> Callable[[golden.Golden], Told]:
     """The warehouse of a story, built when the first of its group is asked for."""
 
     @cache
     def tell(group: str) -> Told:
         cases = [one for one in golden.load(project_root()) if telling.group_of(one.case) == group]
-        return build(new_warehouse, cases)
+        return build(lasting_warehouse, cases)
 
     return lambda one: tell(telling.group_of(one.case))
 
