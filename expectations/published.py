@@ -14,6 +14,9 @@ MOST_LOST = 0.1
 # A small source may well lose a tenth: of forty answers, say, four that were deleted.
 FEW = 20
 
+# In how many parts of a second shares of it are counted (macros/kefu/kf_second_parts.sql).
+SECOND_PARTS = 720_720
+
 # The measure of each table that tells how much there is.
 HISTORY = {
     "kpi_telephony_hourly": "offered + handled",
@@ -124,6 +127,24 @@ SUITES = {
             "clock_id", "outcome", "breached_at",
         ),
     ],
+    "marts.fct_leg_shares": [
+        rows(
+            "Who shares an agent has some of the agent's time, and not all",
+            f"share_parts > 0 and share_parts < {SECOND_PARTS} * elapsed_seconds",
+            "leg_id", "elapsed_seconds", "share_parts",
+        ),
+        # of several teams an agent may work for two at a time, and is busy in each
+        nothing(
+            "The shares of an agent's contacts add up to the seconds in which the agent was busy",
+            "select worked.work_day_id, slots, others, busy from"
+            " (select work_day_id, sum(slot_seconds) as slots, sum(busy_seconds) as busy, max(busy_seconds) as most"
+            " from fct_agent_work_days group by work_day_id) as worked"
+            f" left join (select work_day_id, sum(elapsed_seconds - share_parts / {SECOND_PARTS}.0) as others"
+            " from {table} as these group by work_day_id) as shared on worked.work_day_id = shared.work_day_id"
+            " where slots - coalesce(others, 0) not between most - 0.1 and busy + 0.1",
+            finds="days",
+        ),
+    ],
     "kpis.kpi_telephony_hourly": [
         key(
             "An hour of a queue and team is booked once",
@@ -137,9 +158,9 @@ SUITES = {
             "Nothing is counted below zero",
             "offered", "answered", "abandoned", "short_abandoned", "otherwise_ended", "answered_in_target",
             "waits_answered", "wait_answered_seconds", "waits_abandoned", "wait_abandoned_seconds", "transfer_recorded",
-            "transferred", "handled", "talk_seconds", "wrapped", "wrap_seconds", "handle_seconds", "touches",
-            "human_answered_in_time", "menu_abandoned", "after_hours", "hold_seconds", "hold_abandoned", "agent_ended",
-            "alerts_not_answered",
+            "transferred", "handled", "talk_seconds", "wrapped", "wrap_seconds", "handle_seconds",
+            "elapsed_handle_seconds", "touches", "human_answered_in_time", "menu_abandoned", "after_hours",
+            "hold_seconds", "hold_abandoned", "agent_ended", "alerts_not_answered",
         ),
         rows(
             "Every contact that waited was answered, gave up, gave up at once or ended otherwise",
@@ -164,9 +185,14 @@ SUITES = {
             "waits_abandoned", "abandoned", "wrapped", "handled",
         ),
         rows(
-            "Handling is at least talking and wrapping up",
-            "handle_seconds >= talk_seconds + wrap_seconds",
-            "handle_seconds", "talk_seconds", "wrap_seconds",
+            "Handling by the clock is at least talking and wrapping up",
+            "elapsed_handle_seconds >= talk_seconds + wrap_seconds",
+            "elapsed_handle_seconds", "talk_seconds", "wrap_seconds",
+        ),
+        rows(
+            "A share of an agent's time is no more than what passed by the clock",
+            "handle_seconds <= elapsed_handle_seconds and handle_squares <= elapsed_handle_squares",
+            "handle_seconds", "elapsed_handle_seconds", "handle_squares", "elapsed_handle_squares",
         ),
         squares("Waits of answered contacts", "wait_answered_seconds", "wait_answered_squares", "waits_answered"),
         squares("Waits of abandoned contacts", "wait_abandoned_seconds", "wait_abandoned_squares", "waits_abandoned"),
@@ -181,6 +207,7 @@ SUITES = {
         squares("Touches", "touches", "touches_squares", "transfer_recorded"),
         squares("Hold", "hold_seconds", "hold_squares", "holds"),
         squares("Handling", "handle_seconds", "handle_squares", "handled"),
+        squares("Handling by the clock", "elapsed_handle_seconds", "elapsed_handle_squares", "handled"),
     ],
     "kpis.kpi_contact_durations_daily": durations(
         "'wait_answered', 'wait_abandoned', 'wait_short_abandoned', 'wait_otherwise'",

@@ -251,6 +251,14 @@ def test_generating_puts_it_right_and_then_changes_nothing(copy: Copy) -> None:
     assert catalogue.generate(root) == []
 
 
+def test_the_document_offers_a_way_between_definitions_where_they_count_the_same_contacts(project: Path) -> None:
+    text = (project / "docs" / "kpis.md").read_text(encoding="utf-8")
+    offered = set(re.findall(r"`kefu explain (\w+) --to-profile NAME`", text))
+    assert {"service_level", "reopen_rate", "csat"} <= offered
+    # no two counts of classes, but two sums of seconds
+    assert not {"average_handle_time", "average_hold_time", "first_reply_time"} & offered
+
+
 def test_the_document_tells_every_kpi_in_both_languages(project: Path, kpis: dict[str, Kpi]) -> None:
     text = (project / "docs" / "kpis.md").read_text(encoding="utf-8")
     for one in kpis.values():

@@ -648,10 +648,11 @@ def _profiles(kpi: Kpi) -> list[str]:
     """The published definitions beside the house's, as a table in both languages."""
     if not kpi.profiles:
         return []
+    asked = f"Published definitions over the same contacts · 同一批联络的其他公开定义 (`kefu kpi {kpi.id} --profile NAME`"
+    can_be_explained = kpi.classes and any(one.classes for one in kpi.profiles)
     lines = [
         "",
-        f"Published definitions over the same contacts · 同一批联络的其他公开定义 (`kefu kpi {kpi.id} --profile NAME`,",
-        f"`kefu explain {kpi.id} --to-profile NAME`):",
+        *([f"{asked},", f"`kefu explain {kpi.id} --to-profile NAME`):"] if can_be_explained else [f"{asked}):"]),
         "",
         "| profile | definition · 定义 | source · 来源 (read · 查阅 2026-11) | SQL |",
         "|---|---|---|---|",

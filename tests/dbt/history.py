@@ -147,6 +147,31 @@ def callbacks(now: datetime, number: int) -> dict[str, list[Row]]:
     return {"raw_bank.calls": [{**usual, **call, "_line": line} for line, call in enumerate(calls)]}
 
 
+def chats(now: datetime, number: int) -> dict[str, list[Row]]:
+    """Chats of a few agents over the two weeks before, several at a time and over midnight, some with a wrap-up."""
+    chance = random.Random(number)
+    calls: list[Row] = []
+    for chat in range(number):
+        began = now - timedelta(hours=4 * chance.randrange(84), seconds=chance.randrange(5400))
+        calls.append(
+            {
+                "_file": "chats.csv",
+                "_line": chat,
+                "call_id": f"chat{chat}",
+                "started_at": began,
+                "direction": chance.choice(("inbound", "inbound", "outbound")),
+                "channel": chance.choice(("chat", "messaging", "voice")),
+                "queue": chance.choice(("loans", "cards")),
+                "outcome": "answered",
+                "agent": chance.choice(("Kim", "Lou", "Max")),
+                "wait_seconds": chance.randrange(90),
+                "talk_seconds": chance.randrange(3600),
+                "wrap_seconds": chance.choice((None, 0, 600, 3600)),
+            }
+        )
+    return {"raw_bank.calls": calls}
+
+
 def voices(now: datetime, number: int, tickets: list[int]) -> dict[str, list[Row]]:
     """Calls of a few customers over the two weeks before, what they answered and said of them; and of tickets."""
     chance = random.Random(number)

@@ -72,6 +72,7 @@ def past(world: simulator.Summary, new_warehouse: NewWarehouse) -> dict[str, dic
     with warehouse.connect(settings, "loader") as connection:
         story.insert(connection, story.files())
         story.insert(connection, history.callbacks(world.now, 30))
+        story.insert(connection, history.chats(world.now, 150))
         tickets = [number for (number,) in connection.execute("select id from raw_zendesk.tickets order by id")]
         story.insert(connection, history.voices(world.now, 60, tickets))
     return {source: history.read(settings, source, kind) for source, kind in KINDS.items()}
@@ -114,6 +115,7 @@ def test_building_what_changed_equals_building_everything(
     assert [build.scope.full_marts for build in built] == [True, True, False, False], [str(b.scope) for b in built]
     assert not built[1].scope.full_ledger
     step_by_step = compared(settings, current.slot)
+    assert len(step_by_step["marts.fct_leg_shares"]) > 100  # chats at once there are
     again = build(settings, moments[-1], full=True)
     assert again.scope.full_ledger and again.slot != current.slot
     at_once = compared(settings, again.slot)

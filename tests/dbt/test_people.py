@@ -6,6 +6,7 @@ fractions. The rest are small stories worked out on paper.
 
 from __future__ import annotations
 
+import math
 import random
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -662,6 +663,37 @@ def test_readers_see_nothing_finer_than_a_quarter_of_an_hour(centre: Centre) -> 
         assert odd == (0,)
         longest = connection.execute("select max(signed_in_seconds) from marts.fct_agent_states").fetchone()
     assert longest == (900,)
+
+
+def test_every_second_of_an_agent_is_shared_among_the_contacts_at_once(centre: Centre) -> None:
+    expected: dict[str, tuple[int, int]] = {}
+    for person in centre.people:
+        known = [leg for leg in whole_legs(person) if leg[1] <= AS_OF]
+        in_hand = np.zeros(2 * LENGTH, dtype=int)
+        for _, begin, end in known:
+            in_hand[begin - START : end - START] += 1
+        for name, begin, end in known:
+            several, seconds = np.unique(in_hand[begin - START : end - START], return_counts=True)
+            share = sum(Fraction(int(n), int(k)) for k, n in zip(several, seconds, strict=True))
+            expected[f"bank-{name}"] = math.floor(share + Fraction(1, 2)), end - begin
+    with warehouse.connect(centre.settings, "transformer") as connection:
+        found = connection.execute(
+            "select interaction_id, handle_seconds, elapsed_handle_seconds from marts.fct_contact_legs"
+            " where source = 'bank'"
+        ).fetchall()
+    assert {name: (handle, elapsed) for name, handle, elapsed in found} == expected
+    shared = [handle for handle, elapsed in expected.values() if handle < elapsed]
+    assert 50 < len(shared) < len(expected) - 50
+
+
+def whole_legs(person: Person) -> Iterator[tuple[str, int, int]]:
+    """Each call with its wrap-up: its name, from when to when."""
+    number = -1
+    for place, (word, begin, end) in enumerate(person.legs):
+        if word == "contact":
+            number += 1
+            following = person.legs[place + 1 : place + 2]
+            yield f"{person.name}/{number}", begin, max([end, *(ends for kind, _, ends in following if kind == "wrap")])
 
 
 def test_timers_left_open_are_cut_and_counted(centre: Centre) -> None:

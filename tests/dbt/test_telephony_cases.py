@@ -142,8 +142,10 @@ ANSWERS: dict[tuple[str, str], tuple[float, float | None]] = {
     ("hold_abandon_rate", "desk-q8"): (2, 3),
     # who hung up on hold is the customer, but the file does not say who ended that call
     ("agent_first_disconnect_rate", "desk-q8"): (1, 2),
-    # 10
+    # 10: each chat has half of the half-hour
     ("service_level", "desk-q10"): (1, 2),
+    ("average_handle_time", "desk-q10"): (1_800, 2),
+    ("average_talk_time", "desk-q10"): (3_600, 2),
     # the menu: 9 + 6 s is in time, 10 + 6 s is not
     ("human_answer_rate", "desk-q11"): (1, 2),
 }
@@ -210,6 +212,13 @@ def test_of_hold_both_means_are_published(centre: Settings) -> None:
         row["queue"]: row for row in kpi.ask(centre, Question("average_hold_time", by=("queue",), profile="all_legs"))
     }
     assert (rows["desk-q8"]["numerator"], rows["desk-q8"]["denominator"]) == (60, 3)
+
+
+def test_of_two_chats_side_by_side_the_clock_counts_each(centre: Settings) -> None:
+    by_queue = Question("average_handle_time", by=("queue",), profile="elapsed")
+    rows = {row["queue"]: row for row in kpi.ask(centre, by_queue)}
+    assert (rows["desk-q10"]["numerator"], rows["desk-q10"]["denominator"]) == (3_600, 2)
+    assert (rows["desk-q13"]["numerator"], rows["desk-q13"]["denominator"]) == (120, 1)
 
 
 def test_the_menu_is_left_by_giving_up_or_with_the_goal_reached(centre: Settings) -> None:

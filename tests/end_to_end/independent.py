@@ -30,7 +30,8 @@ class Facts:
 
     contacts: source channel queue team answered abandoned wait short target [s] human transferred touches (None: not
         recorded); offered ones only. arrivals: all inbound ones, in_menu left_menu closed (None: no schedule)
-    legs: source channel queue team talk [s] hold [s] wrap [s] (None: not measured) held left_on_hold ended_by
+    legs: source channel queue team talk [s] hold [s] wrap [s] (None: not measured) handle [s, its share of what the
+        agent had at once] held left_on_hold ended_by
     visits: source channel queue team answered abandoned otherwise (ended in another known way) wait short target;
         alerts: … answered
     callbacks: source channel queue team decided kept wait [s] business [s]
@@ -281,7 +282,7 @@ KPIS: dict[str, tuple[str, Formula]] = {
     "service_level": ("contacts", _served_in_time),
     "average_speed_of_answer": ("contacts", lambda f: mean(f.wait[f.answered])),
     "average_abandon_wait": ("contacts", lambda f: mean(f.wait[f.abandoned & ~_short(f)])),
-    "average_handle_time": ("legs", lambda f: mean(f.talk + f.hold.fillna(0) + f.wrap.fillna(0))),
+    "average_handle_time": ("legs", lambda f: mean(f.handle)),
     "average_talk_time": ("legs", lambda f: mean(f.talk)),
     "average_wrap_time": ("legs", lambda f: mean(f.wrap)),
     "transfer_rate": (
@@ -427,7 +428,7 @@ DURATIONS: dict[str, tuple[str, Callable[[Group], pd.Series]]] = {
     "wait": ("contacts", lambda f: f.wait),
     "average_speed_of_answer": ("contacts", lambda f: f.wait[f.answered]),
     "average_abandon_wait": ("contacts", lambda f: f.wait[f.abandoned & ~_short(f)]),
-    "average_handle_time": ("legs", lambda f: f.talk + f.hold.fillna(0) + f.wrap.fillna(0)),
+    "average_handle_time": ("legs", lambda f: f.handle),
     "average_talk_time": ("legs", lambda f: f.talk),
     "average_hold_time": ("legs", lambda f: f.hold[f.held]),
     "average_wrap_time": ("legs", lambda f: f.wrap),

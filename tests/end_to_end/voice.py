@@ -7,9 +7,11 @@ Whoever reads a source (`centre_voice`, `raw_voice`) makes `Contact`s of it; `fr
 from __future__ import annotations
 
 import math
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
+from fractions import Fraction
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -20,13 +22,14 @@ from tests.dbt.business_oracle import OpenTime
 from tests.end_to_end.independent import frame
 
 Row = dict[str, Any]
+LegKey = tuple[str, str, int]  # source, contact, which of its legs
 PLACE = ("date", "source", "channel", "queue", "team")
 COLUMNS = {
     "contacts": (
         *PLACE, "offered", "answered", "abandoned", "wait", "short", "target", "human", "transferred", "touches",
     ),
     "arrivals": (*PLACE, "at", "in_menu", "left_menu", "closed"),
-    "legs": (*PLACE, "talk", "hold", "wrap", "held", "left_on_hold", "ended_by"),
+    "legs": (*PLACE, "talk", "hold", "wrap", "handle", "held", "left_on_hold", "ended_by"),
     "visits": (*PLACE, "answered", "abandoned", "otherwise", "wait", "short", "target"),
     "alerts": (*PLACE, "answered"),
     "callbacks": (*PLACE, "decided", "kept", "wait", "business"),
@@ -145,10 +148,11 @@ def frames(contacts: Iterable[Contact], rules: Rules) -> dict[str, pd.DataFrame]
     """The frames of `Facts` that tell of live channels."""
     known = [contact for contact in contacts if contact.started <= rules.as_of]
     inbound = [contact for contact in known if contact.inbound]
+    handled = handle_times(known, rules)
     rows: dict[str, Iterable[Row]] = {
         "contacts": (_contact(contact, rules) for contact in inbound if contact.visits),
         "arrivals": (_arrival(contact, rules) for contact in inbound),
-        "legs": (row for contact in inbound for row in _legs(contact, rules)),
+        "legs": (row for contact in inbound for row in _legs(contact, rules, handled)),
         "visits": (row for contact in inbound for row in _visits(contact, rules)),
         "alerts": (
             {**_place(contact, rules, ring.queue, ring.team), "answered": ring.answered}
@@ -207,8 +211,8 @@ def _arrival(contact: Contact, rules: Rules) -> Row:
     }
 
 
-def _legs(contact: Contact, rules: Rules) -> Iterator[Row]:
-    for leg in contact.legs:
+def _legs(contact: Contact, rules: Rules, handled: dict[LegKey, int]) -> Iterator[Row]:
+    for place, leg in enumerate(contact.legs):
         if leg.talk is not None:
             talk, hold, wrap = cut(leg, rules)
             yield {
@@ -216,6 +220,7 @@ def _legs(contact: Contact, rules: Rules) -> Iterator[Row]:
                 "talk": talk,
                 "hold": hold,
                 "wrap": wrap,
+                "handle": handled[contact.source, contact.id, place],
                 "held": bool(hold) or leg.left_on_hold,
                 "left_on_hold": leg.left_on_hold,
                 "ended_by": leg.ended_by,
@@ -232,6 +237,55 @@ def cut(leg: Leg, rules: Rules) -> tuple[int | None, int | None, int | None]:
     )
     talk, hold, wrap = (None if length is None else min(length, longest) for length, longest in parts)
     return talk, hold, wrap
+
+
+def handle_times(contacts: Iterable[Contact], rules: Rules) -> dict[LegKey, int]:
+    """What each leg took of its agent's time: every second goes in equal parts to all that were in hand in it.
+
+    Counted second by second where anything overlaps. Of what a leg has between its beginning and its end it keeps that
+    share of talk, hold and wrap-up, to the nearest second, halves up.
+    """
+    found: dict[LegKey, int] = {}
+    of_agent: dict[tuple[str, str], list[tuple[int, int, LegKey]]] = defaultdict(list)
+    for contact in contacts:
+        for place, leg in enumerate(contact.legs):
+            if leg.talk is None:
+                continue
+            key = (contact.source, contact.id, place)
+            found[key] = sum(part or 0 for part in cut(leg, rules))
+            begins, ends = _span(leg, rules)
+            if leg.agent and begins < ends:
+                of_agent[contact.source, leg.agent].append((begins, ends, key))
+    for spans in of_agent.values():
+        for cluster in _touching(sorted(spans)):
+            in_hand = Counter(second for begins, ends, _ in cluster for second in range(begins, ends))
+            for begins, ends, key in cluster:
+                among = Counter(in_hand[second] for second in range(begins, ends))
+                share = sum(Fraction(seconds, several) for several, seconds in among.items())
+                found[key] = math.floor(found[key] * share / (ends - begins) + Fraction(1, 2))
+    return found
+
+
+def _touching(spans: list[tuple[int, int, LegKey]]) -> Iterator[list[tuple[int, int, LegKey]]]:
+    """Spans in order of their beginning, in groups of several that hang together."""
+    group: list[tuple[int, int, LegKey]] = []
+    for span in spans:
+        if group and span[0] >= max(ends for _, ends, _ in group):
+            if len(group) > 1:
+                yield group
+            group = []
+        group.append(span)
+    if len(group) > 1:
+        yield group
+
+
+def _span(leg: Leg, rules: Rules) -> tuple[int, int]:
+    """From when to when an agent was busy with it, in seconds since the epoch."""
+    parts = cut(leg, rules)
+    begins = math.floor(leg.begins.timestamp())
+    if leg.ends and parts == (leg.talk, leg.hold, leg.wrap):
+        return begins, math.floor(leg.ends.timestamp())
+    return begins, begins + sum(part or 0 for part in parts)
 
 
 def _visits(contact: Contact, rules: Rules) -> Iterator[Row]:
@@ -280,11 +334,7 @@ def _handling(contact: Contact, rules: Rules) -> Iterator[Row]:
     for leg in contact.legs:
         if leg.talk is None or leg.agent is None:
             continue
-        parts = cut(leg, rules)
-        begins = math.floor(leg.begins.timestamp())
-        ends = begins + sum(part or 0 for part in parts)
-        if leg.ends and parts == (leg.talk, leg.hold, leg.wrap):
-            ends = math.floor(leg.ends.timestamp())
+        begins, ends = _span(leg, rules)
         day = rules.day(leg.begins)
         while begins < ends:
             midnight = datetime.combine(day + timedelta(days=1), time(), rules.zone)

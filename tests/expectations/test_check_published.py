@@ -51,10 +51,12 @@ BROKEN = {
     },
     "sums no data can have": {
         "kpi_telephony_hourly": (
-            "update {} set talk_seconds = -1, wait_answered_squares = 0, handled = 0",
+            "update {} set talk_seconds = -1, wait_answered_squares = 0, handled = 0,"
+            " elapsed_handle_seconds = handle_seconds - 1",
             "Nothing is counted below zero: 1 of 1 rows",
             "Average talk time (平均通话时长) is measured by something wherever there is some: 1 day",
             "Waits of answered contacts: the spread is possible: 1 of 1 rows",
+            "A share of an agent's time is no more than what passed by the clock: 1 of 1 rows",
         ),
         "kpi_backlog_daily": (
             "update {} set open_tickets = -1",
@@ -155,6 +157,29 @@ def test_broken_rules_are_named(built: Settings, what: str) -> None:
     for table, (_, *said) in BROKEN[what].items():
         for words in said:
             assert any(line.startswith(f"  ✗ kpis_a.{table}: ") and line.endswith(words) for line in lines), words
+
+
+@pytest.mark.parametrize(
+    ("parts", "words"),
+    [
+        (1, "The shares of an agent's contacts add up to the seconds in which the agent was busy: 1 day"),
+        (7_207_200, "Who shares an agent has some of the agent's time, and not all: 1 of 1 rows"),
+    ],
+)
+def test_shares_of_a_day_that_nobody_worked_so_are_named(built: Settings, parts: int, words: str) -> None:
+    with database.connect(built) as connection:
+        connection.execute(
+            "insert into marts_a.fct_leg_shares select 'ghost', work_day_id, agent_id, source, service_date, 10, %s"
+            " from marts_a.fct_agent_work_days order by work_day_id limit 1",
+            [parts],
+        )
+    try:
+        with pytest.raises(KefuError, match="slot a may not be published") as raised:
+            expectations.check_published(built, SLOT)
+    finally:
+        with database.connect(built) as connection:
+            connection.execute("delete from marts_a.fct_leg_shares where leg_id = 'ghost'")
+    assert f"  ✗ marts_a.fct_leg_shares: {words}" in str(raised.value).splitlines()
 
 
 def test_a_failing_rule_leaves_readers_on_the_numbers_they_had(built: Settings) -> None:

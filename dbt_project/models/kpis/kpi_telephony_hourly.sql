@@ -11,8 +11,8 @@
 ] %}
 {%- set leg_parts = [
     'handled', 'talk_seconds', 'talk_squares', 'wrapped', 'wrap_seconds', 'wrap_squares', 'handle_seconds',
-    'handle_squares', 'hold_recorded', 'held', 'holds', 'hold_seconds', 'hold_squares', 'hold_abandoned',
-    'end_recorded', 'agent_ended'
+    'handle_squares', 'elapsed_handle_seconds', 'elapsed_handle_squares', 'hold_recorded', 'held', 'holds',
+    'hold_seconds', 'hold_squares', 'hold_abandoned', 'end_recorded', 'agent_ended'
 ] %}
 {%- set alert_parts = ['alerts', 'alerts_not_answered'] %}
 with
@@ -109,6 +109,8 @@ handled as (
         {{ kf_sum_squares('wrap_seconds') }} as wrap_squares,
         {{ kf_sum('handle_seconds') }} as handle_seconds,
         {{ kf_sum_squares('handle_seconds') }} as handle_squares,
+        {{ kf_sum('elapsed_handle_seconds') }} as elapsed_handle_seconds,
+        {{ kf_sum_squares('elapsed_handle_seconds') }} as elapsed_handle_squares,
         {{ kf_count_if('hold_seconds is not null') }} as hold_recorded,
         {{ kf_count_if('hold_seconds > 0 or was_abandoned_on_hold') }} as held,
         {{ kf_count_if('hold_seconds > 0 or (hold_seconds is not null and was_abandoned_on_hold)') }} as holds,

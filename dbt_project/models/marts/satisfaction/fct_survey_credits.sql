@@ -59,7 +59,8 @@ ticketed as (
 
 ),
 
--- of a call: its agent legs that had begun; a rating that names a ticket is about the ticket
+-- of a call: its agent legs that had begun, in hand by the clock as tickets are; a rating that names a ticket is about
+-- the ticket
 legs as (
 
     select
@@ -67,13 +68,13 @@ legs as (
         legs.leg_number,
         legs.agent_id,
         legs.team_id,
-        legs.handle_seconds,
+        legs.elapsed_handle_seconds as handle_seconds,
         row_number() over (
             partition by ratings.response_id order by legs.leg_number desc nulls last, legs.leg_id desc
         ) as from_last
 
     from ratings
-    inner join {{ ref('fct_contact_legs') }} as legs on ratings.interaction_id = legs.interaction_id
+    inner join {{ ref('fct_elapsed_legs') }} as legs on ratings.interaction_id = legs.interaction_id
     left join ticketed on ratings.response_id = ticketed.response_id
 
     where

@@ -1,113 +1,73 @@
--- One row per agent leg: what one agent did for one contact. Legs still running, or cut off in the log, have no talk.
--- What somebody forgot to end (E24) counts up to the parameter of its kind.
+-- One row per agent leg: what one agent did for one contact. Its handle time is its share of the agent's time (E15):
+-- where the agent had other contacts in hand, handling by the clock goes down by what of its span was theirs, to whole
+-- seconds, halves up. A leg that had its agent to itself keeps every second.
 with
-
-build as (
-
-    select * from {{ ref('stg_kefu__build') }}
-
-),
-
-contacts as (
-
-    select * from {{ ref('fct_contacts') }}
-    where {{ kf_touched('interaction', 'interaction_id') }}
-
-),
-
-segments as (
-
-    select * from {{ ref('canonical_interaction_segments') }}
-    where {{ kf_touched('interaction', 'interaction_id') }}
-
-),
-
-capped as (
-
-    select
-        segments.*,
-        case segments.segment_type
-            when 'wrap' then build.stuck_wrap_seconds
-            when 'hold' then build.stuck_hold_seconds
-            else build.stuck_state_seconds
-        end as longest_seconds
-
-    from segments
-    cross join build
-
-    where segments.leg_number is not null
-
-),
-
-counted as (
-
-    select
-        capped.*,
-        coalesce(capped.duration_seconds > capped.longest_seconds, false) as is_cut,
-        case
-            when capped.duration_seconds > capped.longest_seconds then capped.longest_seconds
-            else capped.duration_seconds
-        end as counted_seconds,
-        case
-            when capped.duration_seconds > capped.longest_seconds
-                then {{ kf_add_seconds('capped.started_at', 'capped.longest_seconds') }}
-            else capped.ended_at
-        end as counted_to_at
-
-    from capped
-
-),
 
 legs as (
 
+    select * from {{ ref('fct_elapsed_legs') }}
+
+),
+
+shares as (
+
     select
-        interaction_id,
-        leg_number,
-        min(queue_id) filter (where segment_type = 'talk') as queue_id,
-        min(team_id) filter (where segment_type = 'talk') as team_id,
-        min(agent_id) filter (where segment_type = 'talk') as agent_id,
-        min(outcome) filter (where segment_type = 'talk') as outcome,
-        min(ended_by) filter (where segment_type = 'talk') as ended_by,
-        bool_or(segment_type = 'hold' and outcome = 'abandoned') as was_abandoned_on_hold,
-        bool_or(is_cut) as is_stuck,
-        min(started_at) filter (where segment_type = 'talk') as started_at,
-        max(counted_to_at) as ended_at,
-        cast(sum(counted_seconds) filter (where segment_type = 'talk') as bigint) as talk_seconds,
-        cast(sum(counted_seconds) filter (where segment_type = 'hold') as bigint) as hold_seconds,
-        cast(sum(counted_seconds) filter (where segment_type = 'wrap') as bigint) as wrap_seconds
+        leg_id,
+        work_day_id,
+        elapsed_seconds * {{ kf_second_parts() }} - share_parts as others_parts
 
-    from counted
+    from {{ ref('fct_leg_shares') }}
 
-    group by interaction_id, leg_number
+),
+
+shared as (
+
+    select
+        legs.*,
+        coalesce(first_days.others_parts, 0) + coalesce(last_days.others_parts, 0) as others_parts,
+        {{ kf_seconds_between('legs.started_at', 'legs.ended_at') }} * {{ kf_second_parts() }} as span_parts
+
+    from legs
+    left join shares as first_days
+        on legs.leg_id = first_days.leg_id and legs.work_day_id = first_days.work_day_id
+    left join shares as last_days
+        on
+            legs.leg_id = last_days.leg_id
+            and legs.last_work_day_id = last_days.work_day_id
+            and legs.last_work_day_id <> legs.work_day_id
 
 )
 
 select
-    legs.interaction_id || '-' || legs.leg_number as leg_id,
-    legs.interaction_id,
-    legs.leg_number,
-    contacts.source,
-    contacts.channel,
-    contacts.direction,
-    coalesce(legs.queue_id, 'none') as queue_id,
-    coalesce(legs.team_id, 'none') as team_id,
-    legs.agent_id,
-    legs.outcome,
-    legs.ended_by,
-    legs.outcome = 'transferred' or legs.ended_by is not null as has_end_record,
-    legs.was_abandoned_on_hold,
-    legs.is_stuck,
-    legs.talk_seconds,
-    legs.hold_seconds,
-    legs.wrap_seconds,
-    legs.talk_seconds + coalesce(legs.hold_seconds, 0) + coalesce(legs.wrap_seconds, 0) as handle_seconds,
-    legs.started_at,
-    legs.ended_at,
-    legs.agent_id || ' ' || cast({{ kf_local_date('legs.started_at') }} as {{ kf_text() }}) as work_day_id,
-    legs.agent_id || ' ' || cast({{ kf_local_date('legs.ended_at') }} as {{ kf_text() }}) as last_work_day_id,
-    contacts.service_date,
-    contacts.service_hour
+    leg_id,
+    interaction_id,
+    leg_number,
+    source,
+    channel,
+    direction,
+    queue_id,
+    team_id,
+    agent_id,
+    outcome,
+    ended_by,
+    has_end_record,
+    was_abandoned_on_hold,
+    is_stuck,
+    talk_seconds,
+    hold_seconds,
+    wrap_seconds,
+    case
+        when others_parts = 0 then elapsed_handle_seconds
+        else
+            elapsed_handle_seconds
+            - {{ kf_idiv('(2 * elapsed_handle_seconds * others_parts + span_parts - 1)', '(2 * span_parts)') }}
+    end as handle_seconds,
+    elapsed_handle_seconds,
+    started_at,
+    ended_at,
+    work_day_id,
+    last_work_day_id,
+    service_date,
+    service_hour
 
-from legs
-cross join build
-inner join contacts on legs.interaction_id = contacts.interaction_id
+from shared
