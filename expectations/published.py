@@ -103,16 +103,26 @@ def team_and_channel(teams: str = "every team") -> list[Any]:
 SUITES = {
     "marts.dim_team": [
         key("A team is described once", "team_id"),
+        key("No two teams have the same English name", "team_en"),
+        key("No two teams have the same Chinese name", "team_zh"),
         present("Every team has a name in both languages", "team_en", "team_zh"),
     ],
     "marts.dim_channel": [
         key("A channel is described once", "channel"),
         present("Every channel has a name in both languages", "channel_en", "channel_zh"),
     ],
-    "marts.dim_queue": [key("A queue is described once", "queue_id")],
-    "marts.dim_survey": [key("A survey is described once", "survey_id")],
+    "marts.dim_queue": [
+        key("A queue is described once", "queue_id"),
+        key("No two queues have the same name", "queue"),
+    ],
+    "marts.dim_survey": [
+        key("A survey is described once", "survey_id"),
+        key("No two surveys have the same name", "survey"),
+    ],
     "marts.dim_sla_policy": [
         key("An SLA policy is described once", "policy_id"),
+        key("No two SLA policies have the same English name", "policy_en"),
+        key("No two SLA policies have the same Chinese name", "policy_zh"),
         present("Every SLA policy has a name in both languages", "policy_en", "policy_zh"),
     ],
     "marts.fct_sla_clocks": [

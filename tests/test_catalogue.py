@@ -13,7 +13,7 @@ import sqlglot
 import yaml
 from sqlglot import exp
 
-from kefu import catalogue, cli
+from kefu import catalogue, cli, definitions
 from kefu.catalogue import Kpi
 from kefu.errors import KefuError
 
@@ -257,6 +257,65 @@ def test_the_document_offers_a_way_between_definitions_where_they_count_the_same
     assert {"service_level", "reopen_rate", "csat"} <= offered
     # no two counts of classes, but two sums of seconds
     assert not {"average_handle_time", "average_hold_time", "first_reply_time"} & offered
+
+
+EARLIER = """
+      - name: answer_rate_v1
+        type: ratio
+        label: "Answer rate, version 1"
+        numerator: answered
+        denominator: offered_without_short
+        config:
+          meta:
+            version_of: answer_rate
+            definition: {version: 1, since: 2026-11-22, source: "the first one"}
+      - name: answer_rate
+"""
+ANSWER_RATE = """label: "Answer rate"
+        numerator: answered
+        denominator: offered_without_short
+"""
+OTHERWISE = (ANSWER_RATE, ANSWER_RATE.replace("offered_without_short", "offered"))
+
+
+def test_a_formula_does_not_change_under_its_version(copy: Copy, project: Path) -> None:
+    root = copy(TELEPHONY, OTHERWISE)
+    before = (root / "docs" / "kpis.md").read_bytes()
+    with pytest.raises(KefuError, match="answer_rate, profile kefu, version 1 has another formula: .* version 2"):
+        catalogue.generate(root)
+    assert (root / "docs" / "kpis.md").read_bytes() == before
+    # unless somebody says that no number changes
+    assert root / "docs" / "kpis.md" in catalogue.generate(root, same_numbers=True)
+    assert catalogue.generate(root) == []
+
+
+def test_a_new_version_stands_beside_the_one_before(copy: Copy) -> None:
+    path = copy(TELEPHONY, OTHERWISE) / TELEPHONY
+    text = path.read_text(encoding="utf-8")
+    head, rate, rest = text.partition("      - name: answer_rate\n")
+    rest = rest.replace("version: 1\n", "version: 2\n", 1)
+    path.write_text(head + rate + rest, encoding="utf-8")
+    root = path.parents[3]
+    with pytest.raises(KefuError, match="answer_rate, profile kefu, version 1 is gone: keep it beside"):
+        catalogue.generate(root)
+    path.write_text(head + EARLIER.lstrip("\n") + rest, encoding="utf-8")
+    catalogue._load.cache_clear()
+    assert root / "docs" / "kpis.md" in catalogue.generate(root)
+    known = catalogue.load(root)["answer_rate"]
+    assert [one.version for one in known.definitions()] == [2, 1]
+    # and the page it wrote holds both to what they are
+    page = (root / "docs" / "kpis.md").read_text(encoding="utf-8")
+    told = definitions.recorded(page)
+    assert [told["answer_rate", "kefu", one.version] for one in known.definitions()] == [
+        one.value_sql for one in known.definitions()
+    ]
+
+
+def test_the_document_tells_the_formula_of_every_version(project: Path, kpis: dict[str, Kpi]) -> None:
+    page = (project / "docs" / "kpis.md").read_text(encoding="utf-8")
+    assert definitions.recorded(page) == {
+        (one.id, one.profile, one.version): one.value_sql for kpi in kpis.values() for one in kpi.definitions()
+    }
 
 
 def test_the_document_tells_every_kpi_in_both_languages(project: Path, kpis: dict[str, Kpi]) -> None:

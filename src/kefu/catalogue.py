@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from kefu import golden, yaml_files
+from kefu import definitions, golden, yaml_files
 from kefu.edge_rules import RULES
 from kefu.errors import KefuError
 
@@ -535,8 +535,19 @@ def generated(project: Path) -> dict[Path, str]:
     }
 
 
-def generate(project: Path) -> list[Path]:
-    """Write what follows from the catalogue; the files that changed."""
+def generate(project: Path, *, same_numbers: bool = False) -> list[Path]:
+    """Write what follows from the catalogue; the files that changed.
+
+    Raises KefuError where a formula changed and its version did not, unless its numbers are the ``same_numbers``.
+    """
+    page = project / "docs" / "kpis.md"
+    was = page.read_text(encoding="utf-8") if page.exists() and not same_numbers else ""
+    if problems := definitions.redefined(was, load(project).values()):
+        raise KefuError(
+            "A definition changed without a new version:\n" + "\n".join(f"  - {line}" for line in problems),
+            where=str(page.relative_to(project)),
+            do="See docs/runbooks/publish.md, or say `kefu generate --same-numbers` if no number changes by it.",
+        )
     changed = []
     for path, text in generated(project).items():
         if not path.exists() or path.read_text(encoding="utf-8") != text:
@@ -659,7 +670,8 @@ def _profiles(kpi: Kpi) -> list[str]:
     ]
     for one in kpi.profiles:
         words = f"{one.description['en']} {one.description['zh']}"
-        lines.append(f"| `{one.profile}` | {words} | {one.source} | `{one.value_sql}` |")
+        version = f" (version {one.version})" if one.version > 1 else ""
+        lines.append(f"| `{one.profile}`{version} | {words} | {one.source} | `{one.value_sql}` |")
     return lines
 
 

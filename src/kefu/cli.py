@@ -313,13 +313,17 @@ def catalogue(
 
 
 @app.command(hidden=True)
-def generate() -> None:
+def generate(
+    same_numbers: Annotated[
+        bool, typer.Option("--same-numbers", help="A formula is written otherwise, and no number changes by it.")
+    ] = False,
+) -> None:
     """Write docs/kpis.md and what else follows from the catalogue."""
     from kefu import catalogue as kpis
     from kefu.settings import project_root
 
     project = project_root()
-    for path in kpis.generate(project):
+    for path in kpis.generate(project, same_numbers=same_numbers):
         print(f"generate: {path.relative_to(project)}")
 
 

@@ -1,4 +1,4 @@
-"""`kefu demo`, whole: Airflow's real scheduler, marts, `kefu kpi` and Superset against the simulator's truth."""
+"""`kefu demo`, whole: Airflow's real scheduler, marts and `kefu kpi` against the simulator's truth."""
 
 from __future__ import annotations
 
@@ -9,16 +9,14 @@ import sys
 import time
 from datetime import UTC
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from kefu import catalogue, control, simulator
-from kefu.kpi import Question, ask
 from tests.demo.conftest import DemoStack
 from tests.end_to_end.centre_truth import facts
 from tests.end_to_end.conftest import Centre
-from tests.end_to_end.independent import Facts, answers
+from tests.end_to_end.independent import Facts
 from tests.end_to_end.raw_voice import team_hours
 from tests.end_to_end.test_invented_centre import compare
 
@@ -44,14 +42,6 @@ def known(centre: Centre) -> Facts:
     return facts(centre.truth, centre.zone, centre.as_of, account, team_hours(centre.settings, centre.as_of))
 
 
-@pytest.fixture(scope="module")
-def superset(demo_stack: DemoStack) -> Any:
-    """Superset's REST API, logged in as its administrator."""
-    from kefu.dashboards import rest
-
-    return rest.Client(rest.server(demo_stack.settings))
-
-
 def test_the_demo_prints_where_to_look_and_how_to_stop(demo_stack: DemoStack) -> None:
     assert demo_stack.superset_url in demo_stack.output
     for password in demo_stack.passwords.values():
@@ -65,37 +55,6 @@ def test_what_airflow_built_equals_the_truth(centre: Centre, known: Facts, kpi: 
     for grain, dimension in (("week", "team"), ("month", "channel")):
         if dimension in KPIS[kpi].dimensions:
             compare(centre, known, kpi, grain, (dimension,))
-
-
-@pytest.mark.parametrize("language", ["en", "zh"])
-@pytest.mark.parametrize("kpi", list(KPIS))
-def test_superset_says_the_same_number(centre: Centre, known: Facts, superset: Any, kpi: str, language: str) -> None:
-    """Through the chart-data API, as a tile asks it, in both languages."""
-    dataset = dataset_with(superset, kpi, language)
-    answer = superset.post(
-        "chart/data",
-        {
-            "datasource": {"id": dataset, "type": "table"},
-            "queries": [{"columns": [], "metrics": [kpi], "filters": [], "row_limit": 10}],
-            "result_format": "json",
-            "result_type": "full",
-        },
-    )
-    (row,) = answer["result"][0]["data"]
-    mine = [one["value"] for one in ask(centre.settings, Question(kpi=kpi))]
-    truth = [one.value for one in answers(known, kpi).values()]
-    # Of what the demo has nothing of, such as call-backs, a tile shows nothing.
-    assert [row[kpi]] == (mine or [None]) == (truth or [None])
-
-
-def dataset_with(superset: Any, kpi: str, language: str) -> int:
-    """The dataset over the KPI's own table in a language."""
-    for one in superset.every("dataset/"):
-        if one["table_name"].endswith(f"_{language}") and "weekly" not in one["table_name"]:
-            metrics = superset.get(f"dataset/{one['id']}")["result"]["metrics"]
-            if kpi in {metric["metric_name"] for metric in metrics}:
-                return int(one["id"])
-    raise AssertionError(f"no dataset in {language} has the metric {kpi}")
 
 
 def test_a_second_demo_reuses_everything_and_takes_under_a_minute(demo_stack: DemoStack) -> None:

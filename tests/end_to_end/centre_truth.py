@@ -25,6 +25,7 @@ from tests.end_to_end.independent import CLOCKS, Facts, frame
 SOLVED = ("solved", "closed")
 # which of the invented teams are what; kefu.toml says it of real ones
 FIRST_LEVEL, OUTSIDE = ("returns", "orders", "key_accounts"), ("payments",)
+DEFAULTS = Parameters()  # the rules of the invented centre; raw rows are also counted under others
 Row = dict[str, Any]
 
 
@@ -143,6 +144,31 @@ def ticket_frames(
             ),
             ("date", "at", "source", "channel", "team", "priority", "seconds", "business"),
         ),
+        "first_replies": frame(
+            (
+                {
+                    **_dims(life, life["reply_team"]),
+                    "date": day(life["replied_at"]),
+                    "by_agent": life["created_by"] == "agent",
+                    **_clocks_since(life, life["created_at"], life["replied_at"]),
+                    **_clocks_since(life, life["asked_last"], life["replied_at"], "_last"),
+                }
+                for life in lives
+                if life["replied_at"]
+            ),
+            (
+                "date",
+                "source",
+                "channel",
+                "team",
+                "priority",
+                "by_agent",
+                "seconds",
+                "business",
+                "seconds_last",
+                "business_last",
+            ),
+        ),
         "solved": frame(
             (
                 {
@@ -157,6 +183,10 @@ def ticket_frames(
                     "reopens": life["reopens"],
                     "group_hops": life["hops"],
                     "repliers": len(life["repliers"]),
+                    **{name: life[name] for name in ("replies", "undone", "solves", "messages", "wrote_again")},
+                    "writers": len(life["writers"]),
+                    "is_solved": life["last_solved_at"] is not None,
+                    **_pending(life),
                 }
                 for life in lives
                 if life["solved_at"]
@@ -176,6 +206,15 @@ def ticket_frames(
                 "reopens",
                 "group_hops",
                 "repliers",
+                "replies",
+                "undone",
+                "solves",
+                "messages",
+                "wrote_again",
+                "writers",
+                "is_solved",
+                "pending",
+                "pending_business",
             ),
         ),
         "resolved": frame(
@@ -218,11 +257,24 @@ def ticket_frames(
                     "seconds": _seconds(turn["since"], turn["at"]),
                     "business": life["business"](turn["since"], turn["at"]),
                     "first": turn["first"] and life["created_by"] != "agent",
+                    **_clocks_since(life, turn["since_last"], turn["at"], "_last"),
                 }
                 for life in lives
                 for turn in life["turns"]
             ),
-            ("date", "at", "source", "channel", "team", "priority", "seconds", "business", "first"),
+            (
+                "date",
+                "at",
+                "source",
+                "channel",
+                "team",
+                "priority",
+                "seconds",
+                "business",
+                "first",
+                "seconds_last",
+                "business_last",
+            ),
         ),
         "piles": frame(piles, ("date", "source", "channel", "team", "priority", "open", "ages", "recent", "days")),
     }
@@ -289,7 +341,9 @@ def _voiced(truth: dict[str, list[Row]]) -> set[str]:
 
 
 ISSUE_DIMENSIONS = ("date", "source", "channel", "team", "queue")
-ISSUE_FACTS = ("contacts", "channels", "due", "resolved", "final", "fcr", "confirmed")
+ISSUE_FACTS = (
+    "contacts", "channels", "due", "resolved", "final", "fcr", "confirmed", "fcr_in_seven_days", "transferred",
+)  # fmt: skip
 
 
 def of_contact(contact: Contact, day: Any) -> Row:
@@ -304,11 +358,16 @@ def of_contact(contact: Contact, day: Any) -> Row:
 
 
 def issue_rows(
-    contacts: list[Contact], day: Any, as_of: datetime, said: Mapping[str, tuple[Any, bool]] | None = None
+    contacts: list[Contact],
+    day: Any,
+    as_of: datetime,
+    said: Mapping[str, tuple[Any, bool]] | None = None,
+    rules: Parameters = DEFAULTS,
 ) -> Iterator[Row]:
     """Issues as facts, by the day of their first contact; ``said`` is, by contact, what its customer said last of
     whether it was solved the first time, and when."""
-    for issue in issues(contacts):
+    window = (rules.fcr_window_days, rules.fcr_window_days_mail)
+    for issue in issues(contacts, window, float(rules.issue_match_confidence)):
         given = [(said or {})[contact.id] for contact in issue.contacts if contact.id in (said or {})]
         yield {
             **of_contact(issue.first, day),
@@ -319,6 +378,8 @@ def issue_rows(
             "final": issue.over is not None and issue.over <= as_of,
             "fcr": issue.settled(),
             "confirmed": max(given)[1] if given else None,
+            "fcr_in_seven_days": issue.settled(7),
+            "transferred": any(contact.transferred for contact in issue.contacts),
         }
 
 
@@ -387,6 +448,28 @@ def _time_outside(life: Row, outside: Collection[str]) -> int:
     )
 
 
+def _clocks_since(life: Row, since: str | None, at: str, what: str = "") -> Row:
+    """Calendar and business seconds from an instant, if there is one, to another."""
+    return {
+        f"seconds{what}": _seconds(since, at) if since else None,
+        f"business{what}": life["business"](since, at) if since else None,
+    }
+
+
+def _pending(life: Row) -> Row:
+    """How long it waited for the customer before it was first solved."""
+    spells = [
+        (begin, end)
+        for (begin, status, *_), (end, *_) in itertools.pairwise(life["states"])
+        if status == "pending" and end <= life["solved_at"]
+    ]
+    is_known = life["business"](life["created_at"], life["solved_at"]) is not None
+    return {
+        "pending": sum(_seconds(*spell) for spell in spells),
+        "pending_business": sum(life["business"](*spell) for spell in spells) if is_known else None,
+    }
+
+
 def _waits(life: Row) -> Row:
     """How long the customer waited for us, and we for the customer, until it was solved for good."""
     is_known = life["business"](life["created_at"], life["last_solved_at"]) is not None
@@ -402,7 +485,7 @@ def _waits(life: Row) -> Row:
     }
 
 
-def _life(ticket: Row, hours: dict[int, OpenTime]) -> Row:
+def _life(ticket: Row, hours: dict[int, OpenTime], rules: Parameters = DEFAULTS) -> Row:
     """Walk through the updates of a ticket once, in order."""
     updates: dict[int, Row] = {}
     for name in ("statuses", "teams", "agents", "priorities", "comments"):
@@ -414,9 +497,10 @@ def _life(ticket: Row, hours: dict[int, OpenTime]) -> Row:
         "channel": ticket["channel"], "created_at": ticket["created_at"], "created_by": ticket["created_by"],
         "first_team": None, "replied_at": None, "reply_team": None, "solved_at": None, "solve_team": None,
         "last_solved_at": None, "last_solve_team": None, "replies": 0, "moves": 0, "hops": 0, "states": [],
-        "turns": [], "repliers": set(), "business": _business(ticket, hours),
+        "turns": [], "repliers": set(), "writers": set(), "messages": 0, "wrote_again": 0, "asked_last": None,
+        "business": _business(ticket, hours),
     }  # fmt: skip
-    asked: str | None = None
+    asked = last_asked = None
     solves: list[tuple[int, str]] = []
     reopens: list[tuple[int, str, str]] = []
     replies: list[int] = []
@@ -441,16 +525,21 @@ def _life(ticket: Row, hours: dict[int, OpenTime]) -> Row:
         life["moves"] += moved
         comment = update.get("comments")
         if comment and comment["public"] and comment["by"]["kind"] == "customer":
-            asked = asked or update["at"]
+            asked, last_asked = asked or update["at"], update["at"]
+            life["wrote_again"] += n > 1
+        if comment and comment["by"]["kind"] == "agent":
+            life["writers"].add(str(comment["by"]))
+            life["messages"] += comment["public"]
         if comment and comment["public"] and comment["by"]["kind"] == "agent" and n > 1:
             if asked:
                 turn = {"since": asked, "at": update["at"], "team": team, "priority": priority, "first": not replies}
-                life["turns"].append(turn)
+                life["turns"].append({**turn, "since_last": last_asked})
             asked = None
             life["repliers"].add(str(comment["by"]))
             replies.append(n)
             if not life["replied_at"]:
                 life["replied_at"], life["reply_team"] = update["at"], team
+                life["asked_last"] = last_asked
         if status in SOLVED and not was_solved:
             solves.append((n, update["at"]))
             life["solved_at"] = life["solved_at"] or update["at"]
@@ -463,25 +552,23 @@ def _life(ticket: Row, hours: dict[int, OpenTime]) -> Row:
         life["last_solved_at"] = None
     life["priority"] = ticket["priority"] or "normal"
     life["replies"] = len(replies)
-    life["reopens"] = sum(not _is_thanks(n, at, solves, replies) for n, at, _ in reopens)
-    life["reopened"] = any(
-        _seconds(undone, at) <= 14 * 86400 and not _is_thanks(n, at, solves, replies) for n, at, undone in reopens
-    )
+    thanks, late = rules.thanks_window_seconds, rules.reopen_window_days * 86400
+    real = [(at, undone) for n, at, undone in reopens if not _is_thanks(n, at, solves, replies, thanks)]
+    life["reopens"] = len(real)
+    life["undone"], life["solves"] = len(reopens), len(solves)
+    life["reopened"] = any(_seconds(undone, at) <= late for at, undone in real)
     return life
 
 
-def _is_thanks(n: int, at: str, solves: list[tuple[int, str]], replies: list[int]) -> bool:
+def _is_thanks(n: int, at: str, solves: list[tuple[int, str]], replies: list[int], window: int) -> bool:
     after = [(m, when) for m, when in solves if m > n]
     if not after:
         return False
     again, when = after[0]
-    return _seconds(at, when) <= 24 * 3600 and not any(n <= reply <= again for reply in replies)
+    return _seconds(at, when) <= window and not any(n <= reply <= again for reply in replies)
 
 
-RECENT = 28  # days of solves that days of work go by
-
-
-def _piles(tickets: list[Row], day: Any, last: date) -> Iterator[Row]:
+def _piles(tickets: list[Row], day: Any, last: date, rules: Parameters = DEFAULTS) -> Iterator[Row]:
     """Every day's open tickets with their ages, and what was solved of late, one row a combination."""
     lying: dict[tuple[date, tuple[str, str, str]], list[int]] = {}
     solves: Counter[tuple[date, tuple[str, str, str]]] = Counter()
@@ -515,8 +602,8 @@ def _piles(tickets: list[Row], day: Any, last: date) -> Iterator[Row]:
                 "priority": priority,
                 "open": len(ages),
                 "ages": tuple(ages),
-                "recent": sum(solves[when - timedelta(days=n), pile] for n in range(RECENT)),
-                "days": min(RECENT, (when - min(seen)).days + 1),
+                "recent": sum(solves[when - timedelta(days=n), pile] for n in range(rules.backlog_rate_days)),
+                "days": min(rules.backlog_rate_days, (when - min(seen)).days + 1),
             }
             when += timedelta(days=1)
 

@@ -28,8 +28,9 @@ CLOCKS = (
 class Facts:
     """Frames, each with `date` (reporting day of the booking) and dimension columns.
 
-    contacts: source channel queue team answered abandoned wait short target [s] human transferred touches (None: not
-        recorded); offered ones only. arrivals: all inbound ones, in_menu left_menu closed (None: no schedule)
+    contacts: source channel queue team answered abandoned called_back wait short target [s] human transferred touches
+        (None: not recorded); offered ones only
+    arrivals: all inbound ones, in_menu left_menu closed (None: no schedule)
     legs: source channel queue team talk [s] hold [s] wrap [s] (None: not measured) handle [s, its share of what the
         agent had at once] held left_on_hold ended_by
     visits: source channel queue team answered abandoned otherwise (ended in another known way) wait short target;
@@ -42,7 +43,9 @@ class Facts:
     created, replied, solved, resolved, turns: source channel team priority (None: not recorded or unknown);
         created also unreplied; the others seconds, business [s]; solved also reopened, one_touch, reassignments,
         reopens, group_hops, repliers; resolved outside [s, None if nobody knows], requester_wait, agent_wait [s], both
-        also _business; turns first
+        also _business; turns first. Of what profiles ask: solved also replies, undone, solves, messages, wrote_again,
+        writers, is_solved, pending [s], _business; turns also seconds_last, business_last (since the last question)
+    first_replies: as replied, those to what an agent opened (by_agent) too, and seconds_last, business_last
     levelled: source channel team (the first) priority first_level escalated; solved ones
     piles: source channel team priority open ages (of each in days) recent (solved of late) days (of that); one row a
         day and combination (end of day)
@@ -52,7 +55,8 @@ class Facts:
     invitations: source channel team survey segment sent delivered answered
     clocks: source channel team priority policy sla_metric is_met over [s, None if met] is_due is_on_time is_public
         (customers were told); decided ones
-    issues: source channel team queue contacts channels due resolved final fcr confirmed (None: nobody answered)
+    issues: source channel team queue contacts channels due resolved final fcr fcr_in_seven_days transferred confirmed
+        (None: nobody answered)
     linkable: source channel team queue linked voiced (anything was said of it), one row a contact of a customer
     evaluations: source channel team kind selection earned weight critical customer business compliance; counted ones
     reviewed: source channel team evaluated for_a_reason, one row an answered contact
@@ -85,6 +89,7 @@ class Facts:
     ages: pd.DataFrame = field(default_factory=pd.DataFrame)
     reconciled: pd.DataFrame = field(default_factory=pd.DataFrame)
     levelled: pd.DataFrame = field(default_factory=pd.DataFrame)
+    first_replies: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def asked(self) -> pd.DataFrame:
@@ -518,9 +523,12 @@ def interval_of_share(x: float, n: float) -> tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def answers(facts: Facts, kpi: str, grain: str = "total", by: Iterable[str] = ()) -> dict[tuple[Any, ...], Answer]:
-    """The answer rows of a KPI: (start of the period, *dimension values) to its numbers."""
-    name, formula = KPIS[kpi]
+def answers(
+    facts: Facts, kpi: str, grain: str = "total", by: Iterable[str] = (), counted: tuple[str, Formula] | None = None
+) -> dict[tuple[Any, ...], Answer]:
+    """The answer rows of a KPI: (start of the period, *dimension values) to its numbers; by another definition if it
+    is ``counted`` otherwise."""
+    name, formula = counted or KPIS[kpi]
     frame: pd.DataFrame = getattr(facts, name)
     dimensions = list(by)
     if frame.empty:

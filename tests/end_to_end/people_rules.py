@@ -68,6 +68,7 @@ class Rules:
     tolerance: int = 300
     longest: int = 43_200
     longest_wrap: int = 1800
+    longest_hold: int = 1800
 
     def day(self, second: int) -> date:
         return datetime.fromtimestamp(second, self.zone).date()

@@ -26,7 +26,9 @@ NO_CALL = {
 
 def issues(contacts: list[Contact], said: dict[str, tuple[Any, bool]], centre: Centre) -> Iterator[Row]:
     """Issues, by the day of their first contact, and what customers said of them."""
-    return issue_rows(contacts, lambda text: centre.day(datetime.fromisoformat(text)), centre.as_of, said)
+    return issue_rows(
+        contacts, lambda text: centre.day(datetime.fromisoformat(text)), centre.as_of, said, centre.parameters
+    )
 
 
 def linkable(contacts: list[Contact], voiced: set[str], centre: Centre) -> Iterator[Row]:
@@ -37,7 +39,7 @@ def linkable(contacts: list[Contact], voiced: set[str], centre: Centre) -> Itera
             yield {**place, "linked": contact.customer is not None, "voiced": contact.id in voiced}
 
 
-def people(raw: Raw) -> People:
+def people(raw: Raw, centre: Centre) -> People:
     """Who shows which number, address and account: end users of the ticketing system, and exported lists."""
     versions = [
         Version(
@@ -69,18 +71,18 @@ def people(raw: Raw) -> People:
                         stitching.phone(row["phone"]),
                     )
                 )
-    return People(versions)
+    return People(versions, float(centre.parameters.customer_match_confidence))
 
 
 def contacts(raw: Raw, tickets: list[Row], centre: Centre) -> list[Contact]:
     """Calls and tickets, with what each refers to."""
-    known = people(raw)
+    known = people(raw, centre)
     made = {
         one.id: one
         for one in (
             *_logged(raw, known, centre),
             *_exported(raw, known, centre),
-            *_tickets(tickets, known),
+            *_tickets(tickets, known, centre),
         )
     }
     for ticket in sorted(tickets, key=lambda one: str(one["id"]), reverse=True):  # of several the first in order holds
@@ -147,11 +149,11 @@ def _exported(raw: Raw, known: People, centre: Centre) -> Iterator[Contact]:
             )
 
 
-def _tickets(tickets: list[Row], known: People) -> Iterator[Contact]:
+def _tickets(tickets: list[Row], known: People, centre: Centre) -> Iterator[Contact]:
     for ticket in tickets:
         if ticket["excluded"] not in (None, "merged"):
             continue
-        life = _life(ticket, {})
+        life = _life(ticket, {}, centre.parameters)
         solved, created = life["last_solved_at"], datetime.fromisoformat(ticket["created_at"])
         ended = datetime.fromisoformat(solved) if solved else created if ticket["excluded"] else None
         who, sure = known.customer(("account", f"zendesk-{ticket['requester']}"), created)

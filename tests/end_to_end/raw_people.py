@@ -28,7 +28,6 @@ MEMBER_EVENTS = (
 )  # fmt: skip
 SIGNED_OUT = ("REMOVEMEMBER", "AGENTLOGOFF", "AGENTCALLBACKLOGOFF")
 REASONS = {"wrapup": "wrap", "wrap-up": "wrap", "acw": "wrap", "": "other", "auto-pause": "other"}
-LONGEST_HOLD = 1800
 EVER = -(2**40)
 
 
@@ -67,6 +66,7 @@ def frames(raw: Raw, settings: Settings, as_of: datetime) -> dict[str, pd.DataFr
         tolerance=said.adherence_tolerance_seconds,
         longest=said.stuck_state_seconds,
         longest_wrap=said.stuck_wrap_seconds,
+        longest_hold=said.stuck_hold_seconds,
     )
     teams = _teams(raw, centre)
     agents: dict[str, Agent] = defaultdict(Agent)
@@ -304,8 +304,8 @@ def _leg(leg: Row, source: str, rules: Rules) -> Iterator[Spell]:
     if leg["ended"] is not None and leg["hold"] is not None:
         begin = leg["began"]
         ends = min(leg["ended"], begin + rules.longest)
-        counted = min(leg["talk"], rules.longest) + min(leg["hold"], LONGEST_HOLD)
-        end = max(ends, begin + counted, begin + min(leg["hold"], LONGEST_HOLD))
+        counted = min(leg["talk"], rules.longest) + min(leg["hold"], rules.longest_hold)
+        end = max(ends, begin + counted, begin + min(leg["hold"], rules.longest_hold))
         if begin < end <= rules.as_of:
             yield Spell("talk", begin, end, source, team)
     if leg["wrap"] is not None:

@@ -1,4 +1,4 @@
-"""SLA clocks from raw Zendesk rows: the account's own policies and schedules, by the target in force at the start.
+"""SLA clocks from raw Zendesk rows: the account's own policies and schedules, by the target that `sla_rebase` says.
 
 sla_truth walks through the updates; here they are read from the ticket's history, and the policies as they were.
 """
@@ -111,12 +111,13 @@ class Account(sla_truth.Account):
 def clocks(raw: Raw, tickets: list[Row], hours: Mapping[int | None, OpenTime], centre: Centre) -> Iterator[Row]:
     """Every clock that was decided."""
     account, now = Account(raw.get("zendesk", {}), hours), math.floor(centre.as_of.timestamp())
+    follows = centre.parameters.sla_rebase == "change"
     for ticket in tickets:
         moments = _moments(ticket)
         if ticket["excluded"] or not moments:
             continue
         for clock in sla_truth._clocks(ticket, moments):
-            row = sla_truth._decided(clock, moments, account, {}, now)
+            row = sla_truth._decided(clock, moments, account, {}, now, follows=follows)
             if row is not None:
                 decided = datetime.fromtimestamp(row.pop("decided"), UTC)
                 yield {

@@ -14,6 +14,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, available_timezones
 
+from kefu.settings import Parameters
 from tests.dbt.business_oracle import Minutes, OpenTime, Version
 from tests.end_to_end import reconciled
 from tests.end_to_end.centre_truth import _life, _piles, ticket_frames
@@ -144,9 +145,11 @@ def _update(number: int, rows: list[Row], roles: Roles, team: Callable[[str | No
     return update
 
 
-def lives(made: list[Row], hours: Mapping[int | None, OpenTime]) -> list[Row]:
+def lives(made: list[Row], hours: Mapping[int | None, OpenTime], rules: Parameters) -> list[Row]:
     """The tickets that count, lived through."""
-    return [{**_life(ticket, {}), "business": business(ticket, hours)} for ticket in made if not ticket["excluded"]]
+    return [
+        {**_life(ticket, {}, rules), "business": business(ticket, hours)} for ticket in made if not ticket["excluded"]
+    ]
 
 
 def frames(made: list[Row], hours: Mapping[int | None, OpenTime], centre: Centre) -> dict[str, pd.DataFrame]:
@@ -155,9 +158,9 @@ def frames(made: list[Row], hours: Mapping[int | None, OpenTime], centre: Centre
     def day(text: str) -> date:
         return centre.day(datetime.fromisoformat(text))
 
-    counted = lives(made, hours)
+    counted = lives(made, hours, centre.parameters)
     changed = [day(update["at"]) for ticket in made for update in ticket["updates"]]
-    piles = list(_piles(counted, day, max(changed))) if changed else []
+    piles = list(_piles(counted, day, max(changed), centre.parameters)) if changed else []
     return ticket_frames(counted, day, piles, centre.first_level, centre.outside)
 
 
@@ -174,7 +177,7 @@ def figures(made: list[Row], hours: Mapping[int | None, OpenTime], centre: Centr
         if metrics is not None:
             generated = row["generated_timestamp"]
             told_at = datetime.fromtimestamp(generated, UTC) if generated else row["updated_at"]
-            life = {**_life(ticket, {}), "business": business(ticket, hours)}
+            life = {**_life(ticket, {}, centre.parameters), "business": business(ticket, hours)}
             told.append(reconciled.Told(ticket, life, metrics, told_at))
     return reconciled.rows(told, hours, day, centre.as_of)
 

@@ -1,12 +1,13 @@
 """The SLA clocks of the invented centre, from the simulator's truth, event by event and to the second.
 
-By the target in force when a clock started. Business time is what the emulator's own account of the schedules says.
+By the target in force when a clock started, or at each moment (``follows``). Business time is what the emulator's own
+account of the schedules says.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -179,22 +180,17 @@ def _clocks(ticket: Row, moments: list[Moment]) -> list[Clock]:
     return [*made, *lives.values()]
 
 
-def _decided(clock: Clock, moments: list[Moment], account: Account, names: dict[str, int], now: int) -> Row | None:
-    runs = [(begin, end if end >= 0 else now) for begin, end in clock.runs]
-    applied = None
-    for place, moment in enumerate(moments):
-        following = moments[place + 1].at if place + 1 < len(moments) else now + 1
-        alive = moment.at >= clock.began and (clock.ended is None or moment.at < clock.ended)
-        over = moment.status in OVER
-        policy, targets = account.promise(names.get(moment.team or ""), moment)
-        if alive and not over and clock.metric in targets and following >= moment.at:
-            applied = moment.at, policy, targets[clock.metric], moment.priority
-            break
-    if applied is None:
+def _decided(
+    clock: Clock, moments: list[Moment], account: Account, names: dict[str, int], now: int, *, follows: bool = False
+) -> Row | None:
+    """What became of a clock; None if nothing has yet, or no promise is left. ``follows``: the target in force at each
+    moment is the one to keep, not the one in force when the clock first had any."""
+    spells = _promised(clock, moments, account, names, now, follows=follows)
+    if not any(spell.target is not None for spell in spells):
         return None
-    since, policy, (target, is_business), priority = applied
+    runs = [(begin, end if end >= 0 else now) for begin, end in clock.runs]
 
-    def elapsed(until: int) -> int:
+    def elapsed(until: int, is_business: bool) -> int:
         """Seconds used up by an instant."""
         total = 0
         for begin, end in runs:
@@ -205,28 +201,70 @@ def _decided(clock: Clock, moments: list[Moment], account: Account, names: dict[
                     total += account.open[moment.schedule].between(a, b) if is_business else b - a
         return total
 
-    end = clock.ended if clock.ended is not None else now
-    used = elapsed(end)
-    is_met = used <= target
-    if is_met and clock.ended is None:
+    breached, over = None, 0
+    for spell in spells:
+        if spell.target is None:
+            continue
+        used = elapsed(spell.ends, spell.is_business)
+        over = max(over, used - spell.target)
+        if used > spell.target and breached is None:
+            low, high = spell.begins, spell.ends  # the first second beyond the target, and not before it was promised
+            while low < high:
+                middle = (low + high) // 2
+                beyond = elapsed(middle, spell.is_business) > spell.target
+                low, high = (low, middle) if beyond else (middle + 1, high)
+            breached = low
+    is_met = breached is None
+    if is_met and (clock.ended is None or spells[-1].target is None):
         return None
-    decided = end
-    if not is_met:
-        low, high = since, end  # the first second beyond the target, and not before it was promised
-        while low < high:
-            middle = (low + high) // 2
-            low, high = (low, middle) if elapsed(middle) > target else (middle + 1, high)
-        decided = low
+    decided = clock.ended if breached is None else breached
+    assert decided is not None
+    last = next(spell for spell in reversed(spells) if spell.target is not None)
     team = [moment.team for moment in moments if moment.at <= decided][-1]
     is_update = clock.metric in ("periodic_update", "pausable_update")
     return {
         "decided": decided,
         "team": team or "none",
-        "priority": priority,
-        "policy": policy,
+        "priority": last.priority,
+        "policy": last.policy,
         "sla_metric": clock.metric,
         "is_met": is_met,
-        "over": None if is_met else used - target,
+        "over": None if is_met else over,
         "is_due": is_update and (not is_met or clock.ended_by == "reply"),
         "is_on_time": is_update and is_met and clock.ended_by == "reply",
     }
+
+
+@dataclass(frozen=True)
+class Spell:
+    """A clock between two updates of its ticket, and what is promised then (target None: nothing)."""
+
+    begins: int
+    ends: int
+    policy: str
+    priority: str | None
+    target: int | None
+    is_business: bool
+
+
+def _promised(
+    clock: Clock, moments: list[Moment], account: Account, names: dict[str, int], now: int, *, follows: bool
+) -> list[Spell]:
+    """The spells of a clock's life, each with the promise it is judged by."""
+    spells: list[Spell] = []
+    first: Spell | None = None
+    for place, moment in enumerate(moments):
+        is_alive = moment.at >= clock.began and (clock.ended is None or moment.at < clock.ended)
+        if not is_alive or moment.status in OVER:
+            continue
+        following = moments[place + 1].at if place + 1 < len(moments) else now
+        ends = min(following, now if clock.ended is None else clock.ended)
+        policy, targets = account.promise(names.get(moment.team or ""), moment)
+        target, is_business = targets.get(clock.metric, (None, False))
+        spell = Spell(moment.at, ends, policy, moment.priority, target, is_business)
+        if first is None and target is not None:
+            first = spell
+        if first is not None and not follows:
+            spell = replace(first, begins=moment.at, ends=ends)
+        spells.append(spell)
+    return spells

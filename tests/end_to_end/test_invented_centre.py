@@ -9,7 +9,7 @@ import pytest
 
 from kefu import catalogue, warehouse
 from kefu.kpi import Question, ask
-from tests.end_to_end import independent, raw_facts
+from tests.end_to_end import independent, profiles, raw_facts
 from tests.end_to_end.centre_truth import facts
 from tests.end_to_end.conftest import Centre
 from tests.end_to_end.independent import Answer, Facts, answers
@@ -49,6 +49,13 @@ def test_every_kpi_equals_the_truth_along_every_dimension(centre: Centre, known:
     compare(centre, known, kpi, "week", shared)
 
 
+@pytest.mark.parametrize(("kpi", "profile"), profiles.PROFILES)
+def test_published_definitions_equal_the_truth(centre: Centre, known: Facts, kpi: str, profile: str) -> None:
+    shared = tuple(name for name in SHARED_DIMENSIONS if name in KPIS[kpi].dimensions)
+    for grain, by in (("total", ()), ("week", shared)):
+        compare(centre, known, kpi, grain, by, profile)
+
+
 @pytest.fixture(scope="module")
 def counted(centre: Centre) -> Facts:
     """What the raw rows of the centre say, schedules, policies and edits included."""
@@ -64,12 +71,15 @@ def test_raw_rows_say_the_same(centre: Centre, counted: Facts, kpi: str) -> None
         compare(centre, counted, kpi, "total", (dimension,))
 
 
-def compare(centre: Centre, known: Facts, kpi: str, grain: str, by: tuple[str, ...]) -> None:
+def compare(
+    centre: Centre, known: Facts, kpi: str, grain: str, by: tuple[str, ...], profile: str = catalogue.PROFILE
+) -> None:
     """Equal to the last digit in value, numerator and n; the interval to the twelfth."""
-    expected = {key: found for key, found in answers(known, kpi, grain, by).items() if worth_a_row(found)}
+    how = None if profile == catalogue.PROFILE else profiles.PROFILES[kpi, profile]
+    expected = {key: found for key, found in answers(known, kpi, grain, by, how).items() if worth_a_row(found)}
     found = {
         (None if grain == "total" else row["from"], *(row[name] for name in by)): row
-        for row in ask(centre.settings, Question(kpi=kpi, grain=grain, by=by))
+        for row in ask(centre.settings, Question(kpi=kpi, grain=grain, by=by, profile=profile))
     }
     # Parts of several KPIs share a row: one without its own n says nothing of this KPI.
     found = {key: row for key, row in found.items() if row["n"]}

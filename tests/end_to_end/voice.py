@@ -26,7 +26,8 @@ LegKey = tuple[str, str, int]  # source, contact, which of its legs
 PLACE = ("date", "source", "channel", "queue", "team")
 COLUMNS = {
     "contacts": (
-        *PLACE, "offered", "answered", "abandoned", "wait", "short", "target", "human", "transferred", "touches",
+        *PLACE, "offered", "answered", "abandoned", "called_back", "wait", "short", "target", "human", "transferred",
+        "touches",
     ),
     "arrivals": (*PLACE, "at", "in_menu", "left_menu", "closed"),
     "legs": (*PLACE, "talk", "hold", "wrap", "handle", "held", "left_on_hold", "ended_by"),
@@ -190,6 +191,7 @@ def _contact(contact: Contact, rules: Rules) -> Row:
         "offered": True,
         "answered": answered,
         "abandoned": contact.outcome == "abandoned",
+        "called_back": contact.outcome == "callback_requested",
         "wait": wait,
         "short": rules.short(contact),
         "target": rules.target(contact),

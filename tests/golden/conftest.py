@@ -42,6 +42,21 @@ def told(lasting_warehouse: Callable[..., Settings]) -> Callable[[golden.Golden]
 def build(new_warehouse: Callable[..., Settings], cases: list[golden.Golden]) -> Told:
     """The stories from raw rows to what readers see; all have the same parameters."""
     case = cases[0].case
+    settings, centres = land(new_warehouse, cases)
+    turn(settings, case)
+    if late := telling.late_rows(centres.values()):
+        deliver(settings, late)
+        turn(settings, case)
+    with warehouse.connect(settings, "analyst") as reader:
+        first, *_ = kept.publications(reader)
+    return Told(settings, centres, first.published_at)
+
+
+def land(
+    new_warehouse: Callable[..., Settings], cases: list[golden.Golden]
+) -> tuple[Settings, dict[str, telling.Centre]]:
+    """A warehouse with the stories' raw rows, but for what comes late; and what the stories' names are in it."""
+    case = cases[0].case
     centres = {one.id: telling.Centre(one) for one in cases}
     exports = SourceSettings(name=telling.EXPORTS, kind="files", options={"mapping": "exports.yml"})
     settings = new_warehouse(
@@ -52,13 +67,7 @@ def build(new_warehouse: Callable[..., Settings], cases: list[golden.Golden]) ->
     )
     pipeline.prepare(settings)
     deliver(settings, telling.rows(centres.values()))
-    turn(settings, case)
-    if late := telling.late_rows(centres.values()):
-        deliver(settings, late)
-        turn(settings, case)
-    with warehouse.connect(settings, "analyst") as reader:
-        first, *_ = kept.publications(reader)
-    return Told(settings, centres, first.published_at)
+    return settings, centres
 
 
 def deliver(settings: Settings, told: dict[str, telling.Rows]) -> None:

@@ -2,8 +2,8 @@
 analyst runs it, MetricFlow, `kefu kpi` and an independent count of the raw rows agree.
 
 Generated from the catalogue: a KPI that is added is tested here, and fails until somebody has counted it a second time
-(tests/end_to_end/independent.py says how, raw_facts.py from which raw rows). That Superset says the same is shown where
-it runs (tests/demo).
+(tests/end_to_end/independent.py says how, raw_facts.py from which raw rows). All stories are in it, those told under
+other parameters, too. That Superset says the same is shown where it runs (tests/demo/test_superset_numbers.py).
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ import psycopg
 import pytest
 import yaml
 
-from kefu import catalogue, golden, kpi, transform, warehouse
+from kefu import catalogue, control, golden, kpi, transform, warehouse
 from kefu.catalogue import DIMENSION_COLUMNS, GRAINS, Kpi
 from kefu.settings import Settings, project_root
-from tests.end_to_end import independent, raw_facts
+from tests.end_to_end import independent, profiles, raw_facts
 from tests.end_to_end.independent import Facts
 from tests.golden import telling
 from tests.golden.conftest import Told
@@ -45,17 +45,27 @@ NOT_COUNTED_TWICE: frozenset[str] = frozenset()
 Key = tuple[Any, ...]  # start of the period, then the dimension's value
 
 
-@pytest.fixture(scope="module")
-def centre(told: Callable[[golden.Golden], Told]) -> Told:
-    """The warehouse of the stories under the default parameters."""
-    plain = next(one for one in golden.load(PROJECT) if not one.case.parameters)
-    return told(plain)
+def groups() -> Iterator[Any]:
+    """Of the stories that share their parameters, and so a warehouse, the first one."""
+    seen = set()
+    for one in golden.load(PROJECT):
+        group = telling.group_of(one.case)
+        if group not in seen:
+            seen.add(group)
+            yield pytest.param(one, id=f"told like {one.id}")
+
+
+@pytest.fixture(scope="module", params=groups())
+def centre(told: Callable[[golden.Golden], Told], request: pytest.FixtureRequest) -> Told:
+    """A warehouse of stories: all that are told under the same parameters."""
+    return told(request.param)
 
 
 @pytest.fixture(scope="module")
 def counted(centre: Told) -> Facts:
-    """The raw rows, counted without the models."""
-    return raw_facts.facts(centre.settings, telling.AS_OF.replace(tzinfo=telling.ZoneInfo(golden.ZONE)))
+    """The raw rows, counted without the models, as of the time until which the stories are told."""
+    case = next(iter(centre.centres.values())).case
+    return raw_facts.facts(centre.settings, telling.as_of(case))
 
 
 @dataclass(frozen=True)
@@ -139,7 +149,8 @@ def metricflow(centre: Told, tmp_path_factory: pytest.TempPathFactory) -> dict[t
     for path in (PROJECT / "dbt_project").iterdir():
         if path.name != "target":
             (folder / path.name).symlink_to(path)
-    shutil.copytree(centre.settings.home / "dbt" / "slot_a", folder / "target")
+    slot = control.current_build(centre.settings).slot
+    shutil.copytree(centre.settings.home / "dbt" / f"slot_{slot}", folder / "target")
     done = subprocess.run(
         [sys.executable, str(Path(__file__).with_name("ask_metricflow.py")), str(folder / "answers.json")],
         input=json.dumps(questions),
@@ -214,11 +225,25 @@ def test_the_catalogues_sql_metricflow_and_kefu_kpi_agree(
 @pytest.mark.parametrize("name", [name for name in KPIS if name not in NOT_COUNTED_TWICE])
 def test_what_the_models_count_is_what_raw_rows_say(reader: Reader, counted: Facts, name: str) -> None:
     assert is_counted_twice(counted, name)
-    one = KPIS[name]
+    compare(reader, counted, KPIS[name], independent.KPIS[name])
+
+
+def test_every_profile_has_been_counted_a_second_time_or_on_paper() -> None:
+    known = {(name, profile) for name, profile in DEFINITIONS if profile != catalogue.PROFILE}
+    assert set(profiles.PROFILES) == known - profiles.ON_PAPER
+
+
+@pytest.mark.parametrize(("name", "profile"), profiles.PROFILES)
+def test_published_definitions_are_what_raw_rows_say(reader: Reader, counted: Facts, name: str, profile: str) -> None:
+    compare(reader, counted, KPIS[name].under(profile), profiles.PROFILES[name, profile])
+
+
+def compare(reader: Reader, counted: Facts, one: Kpi, how: tuple[str, independent.Formula]) -> None:
+    """`kefu kpi` against a count of raw rows, at every grain and by every dimension."""
     for grain, by in splits(one):
         expected = {
             (None if key[0] is None else str(key[0]), *key[1:]): answer
-            for key, answer in independent.answers(counted, name, grain, by).items()
+            for key, answer in independent.answers(counted, one.id, grain, by, how).items()
             if answer.n
         }
         # parts of several KPIs share a row: one without its own n says nothing of this KPI

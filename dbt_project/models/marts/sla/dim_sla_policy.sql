@@ -1,4 +1,4 @@
--- A policy under its last name; what it promised when is in dim_sla_target.
+-- A policy under its last name, with its id where another has that name; what it promised when is in dim_sla_target.
 with
 
 ranked as (
@@ -33,8 +33,8 @@ named as (
 select
     ranked.policy_id,
     ranked.source,
-    named.policy_en,
-    named.policy_zh,
+    {{ kf_own_name('named.policy_en', 'ranked.policy_id') }} as policy_en,
+    {{ kf_own_name('named.policy_zh', 'ranked.policy_id') }} as policy_zh,
     ranked.place_in_order,
     ranked.is_applicable,
     ranked.obstacle,
