@@ -28,6 +28,7 @@ HISTORY = {
     "kpi_tickets_daily": "tickets_created + full_resolutions",
     "kpi_ticket_durations_daily": "durations",
     "kpi_satisfaction_daily": "csat_responses + nps_responses + invitations_delivered",
+    "kpi_adjusted_csat_daily": "rated",
     "kpi_issues_daily": "linkable_contacts",
     "kpi_sla_daily": "clocks_decided",
     "kpi_quality_daily": "evaluations + auto_scored + evaluable",
@@ -535,6 +536,34 @@ SUITES = {
         ),
         squares("Scores", "csat_score", "csat_score_squares", "csat_responses"),
         squares("Ease", "ces_score", "ces_score_squares", "ces_responses"),
+    ],
+    "kpis.kpi_adjusted_csat_daily": [
+        key("A day of a team is booked once", "service_date", "source", "team_id"),
+        *dimensions("service_date", "source", "team_id"),
+        resolves("Dashboards have a name for every team", "team_id", "dim_team", "team_id"),
+        rows(
+            "Good ratings, had or expected, are among the ratings",
+            "rated > 0 and rated_good between 0 and rated and expected_good between 0 and rated"
+            " and overall_good between 0 and rated and prior_good > 0",
+            "rated", "rated_good", "expected_good", "overall_good", "prior_good",
+        ),
+        nothing(
+            "Over a month there are as many good ratings as were expected",
+            "select date_trunc('month', service_date) as month, sum(rated_good) as good,"
+            " sum(expected_good) as expected, sum(overall_good) as overall from {table}"
+            " group by date_trunc('month', service_date)"
+            # each is rounded to the twelfth decimal
+            " having greatest(abs(sum(expected_good) - sum(rated_good)), abs(sum(overall_good) - sum(rated_good)))"
+            " > 0.000001 + 0.00000000001 * sum(rated)",
+            finds="months",
+        ),
+        nothing(
+            "Every rating is compared with others, and none is counted twice",
+            "select service_date, source, sum(rated) as compared from {table} group by service_date, source"
+            " except select service_date, source, sum(csat_responses) from kpi_satisfaction_daily"
+            " group by service_date, source having sum(csat_responses) > 0",
+            finds="days",
+        ),
     ],
     "kpis.kpi_quality_daily": [
         key("A day of a channel and team is booked once", "service_date", "source", "channel", "team_id"),

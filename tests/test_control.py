@@ -46,7 +46,10 @@ def test_the_as_of_time_is_naive_utc_to_the_second(prepared: Settings, instant: 
 
 def test_a_build_carries_the_parameters_and_teams_of_the_configuration(prepared: Settings) -> None:
     parameters = Parameters(
-        reopen_window_days=3, public_promises=("zendesk-2", "kefu-standard"), first_level_teams=("returns",)
+        reopen_window_days=3,
+        public_promises=("zendesk-2", "kefu-standard"),
+        first_level_teams=("returns",),
+        case_mix=("priority", "channel"),
     )
     control.begin_build(prepared.model_copy(update={"parameters": parameters}), "a")
     control.begin_build(prepared.model_copy(update={"parameters": parameters}), "a")  # the second replaces the first
@@ -57,6 +60,8 @@ def test_a_build_carries_the_parameters_and_teams_of_the_configuration(prepared:
         names = connection.execute("select parameter, named_id from control.names").fetchall()
     assert rows == [(prepared.reporting_zone, *(getattr(parameters, name) for name in single))]
     assert sorted(names) == [
+        ("case_mix", "channel"),
+        ("case_mix", "priority"),
         ("first_level_teams", "returns"),
         ("public_promises", "kefu-standard"),
         ("public_promises", "zendesk-2"),

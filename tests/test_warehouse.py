@@ -147,6 +147,36 @@ def test_limits_of_kappa_worked_out(analyst: psycopg.Connection[Any]) -> None:
     assert [ask(analyst, f"kpis.kappa_{end}(%s, %s, %s, %s)", 7, 0, 0, 0) for end in ("low", "high")] == [None, None]
 
 
+@few
+@given(ratings=st.lists(st.tuples(st.booleans(), st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=20))
+def test_limits_of_an_adjusted_share_equal_python_and_hold_the_value(
+    analyst: psycopg.Connection[Any], ratings: list[tuple[bool, float, float]]
+) -> None:
+    good, expected, overall = (float(sum(one[place] for one in ratings)) for place in range(3))
+    n, prior = float(len(ratings)), 10.0
+    sums = [good, expected, overall, n, prior]
+    low, high = (ask(analyst, f"kpis.adjusted_{end}(%s, %s, %s, %s, %s)", *sums) for end in ("low", "high"))
+    if not expected:
+        assert (low, high) == (None, None)
+        return
+    trials = max(n * (expected + prior) / expected, good + prior)
+    by_hand = [wilson(good + prior, trials, side) for side in (-1.0, 1.0)]
+    assert [low, high] == [min(1.0, float(end or 0) * (overall / expected)) for end in by_hand]
+    value = min(1.0, (good + prior) / (expected + prior) * overall / n)
+    assert low <= value * (1 + 1e-12) + 1e-12 and value <= high * (1 + 1e-12) + 1e-12
+
+
+def test_limits_of_an_adjusted_share_worked_out(analyst: psycopg.Connection[Any]) -> None:
+    # none of two good, 1.6 expected and at the overall share: 10 of 14.5
+    limits = [ask(analyst, f"kpis.adjusted_{end}(0, 1.6, 1.6, 2, 10)") for end in ("low", "high")]
+    assert limits == pytest.approx([0.4345, 0.8654], abs=5e-5)
+    # many ratings of the usual kind have Wilson's own interval; of a harder kind the same, scaled up
+    for scale in (1, 2):
+        low = ask(analyst, "kpis.adjusted_low(40000, 40000, %s, 100000, 0.01)", scale * 40_000)
+        assert low == pytest.approx(scale * ask(analyst, "kpis.wilson_low(40000, 100000)"), abs=1e-6)
+    assert ask(analyst, "kpis.adjusted_high(9, 6, 9.5, 10, 1)") == 1
+
+
 def test_equal_ratios_have_no_spread(analyst: psycopg.Connection[Any]) -> None:
     # 10.6 of 13 twice: in binary the squares are a little off, and a square root would make that seven digits
     sums = (21.2, 26, 2 * 10.6 * 10.6, 2 * 10.6 * 13, 2 * 13 * 13, 2)

@@ -19,7 +19,7 @@ from kefu.edge_rules import RULES
 from kefu.errors import KefuError
 
 Unit = Literal["percent", "seconds", "days", "count", "points", "score", "ratio", "index", "per_hour", "kappa"]
-Interval = Literal["share", "mean", "nps", "ratio", "percentile", "patience", "weighted", "kappa", "none"]
+Interval = Literal["share", "mean", "nps", "ratio", "percentile", "patience", "weighted", "adjusted", "kappa", "none"]
 LANGUAGES = ("en", "zh")
 
 # The columns of the kpi tables behind the dimensions people name.
@@ -59,6 +59,11 @@ INTERVAL_NOTES = {
     "weighted": {
         "en": "95 % Wilson interval over the effective number of answers (Kish); MetricFlow cannot form it",
         "zh": "按有效样本量（Kish）计算的 95% Wilson 区间；MetricFlow 无法计算",
+    },
+    "adjusted": {
+        "en": "95 % Wilson interval over the ratings and the prior's, adjusted like the value; what is expected counts "
+        "as known, and what the case mix does not list is not in it",
+        "zh": "评价与先验合计的 95% Wilson 区间，按同样方式校正；期望值视为已知，未列入业务构成的因素不在其内",
     },
     "kappa": {
         "en": "95 % normal interval of kappa (Fleiss, Cohen and Everitt)",
@@ -297,6 +302,7 @@ _ORDER = {
             "kpi_sla_daily",
             "kpi_issues_daily",
             "kpi_satisfaction_daily",
+            "kpi_adjusted_csat_daily",
             "kpi_quality_daily",
             "kpi_workforce_daily",
             "kpi_freshness",
@@ -316,7 +322,7 @@ def _kpi(
     def total(name: str) -> str:
         if "non_additive_dimension" in metrics[name]:  # a stock: of several days the last
             return f"kpis.{_at_last(metrics[name])}({metrics[name]['expr']}, service_date)"
-        return f"sum({metrics[name]['expr']})"
+        return f"{metrics[name]['agg']}({metrics[name]['expr']})"
 
     _validate(meta, model)
     interval: Interval = meta["interval"]
@@ -327,10 +333,8 @@ def _kpi(
     elif interval == "none":
         numerator, n = _of_everything(metric, meta, total)
         denominator, value = "null", f"cast({numerator} as double precision)"
-    elif interval == "kappa":
-        numerator, denominator, n, value, low, high = _kappa([total(name) for name in meta["cells"]])
-    elif interval == "weighted":
-        numerator, denominator, n, value, low, high = _weighted(meta)
+    elif interval in ("kappa", "adjusted", "weighted"):
+        numerator, denominator, n, value, low, high = _formed(interval, meta, total)
     elif interval in ("percentile", "patience"):
         table, numerator, denominator = model["config"]["meta"]["bands"], "null", "null"
         n, value, low, high = _of_bands(metric, meta)
@@ -422,6 +426,17 @@ def _at_last(metric: Mapping[str, Any]) -> str:
     return f"{metric['agg']}_at_last"
 
 
+def _formed(
+    interval: Interval, meta: Mapping[str, Any], total: Callable[[str], str]
+) -> tuple[str, str, str, str, str, str]:
+    """Numerator, denominator, n, value, low and high of what is more than a sum over a sum."""
+    if interval == "kappa":
+        return _kappa([total(name) for name in meta["cells"]])
+    if interval == "adjusted":
+        return _adjusted([total(name) for name in meta["parts"]])
+    return _weighted(meta)
+
+
 def _kappa(cells: Sequence[str]) -> tuple[str, str, str, str, str, str]:
     """Numerator, denominator, n, value, low and high of Cohen's kappa of two yes-or-no judgements of the same things.
 
@@ -434,6 +449,19 @@ def _kappa(cells: Sequence[str]) -> tuple[str, str, str, str, str, str]:
     value = f"cast({numerator} as double precision) / nullif({denominator}, 0)"
     low, high = (f"kpis.kappa_{end}({', '.join(cells)})" for end in ("low", "high"))
     return numerator, denominator, " + ".join(cells), value, low, high
+
+
+def _adjusted(parts: Sequence[str]) -> tuple[str, str, str, str, str, str]:
+    """Numerator, denominator, n, value, low and high of a share adjusted for case mix and drawn to the overall.
+
+    Good ones and expected ones, both with the prior's, by one another, times what there are at the overall share: the
+    good ones there would be of n. Rounded to a millionth of a rating, over whole months it is what was observed.
+    """
+    good, expected, overall, n, prior = parts
+    numerator = f"least(round(({good} + {prior}) * {overall} / nullif({expected} + {prior}, 0), 6), {n})"
+    value = f"cast({numerator} as double precision) / nullif({n}, 0)"
+    low, high = (f"kpis.adjusted_{end}({good}, {expected}, {overall}, {n}, {prior})" for end in ("low", "high"))
+    return numerator, n, n, value, low, high
 
 
 def _weighted(meta: Mapping[str, Any]) -> tuple[str, str, str, str, str, str]:

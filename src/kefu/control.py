@@ -58,7 +58,8 @@ add column if not exists callback_attempts bigint not null default 3,
 add column if not exists survey_credit text not null default 'time_weighted',
 add column if not exists survey_credit_share double precision not null default 0.8,
 add column if not exists sla_rebase text not null default 'start',
-add column if not exists backlog_rate_days bigint not null default 28;
+add column if not exists backlog_rate_days bigint not null default 28,
+add column if not exists case_mix_prior numeric(18, 2) not null default 10.00;
 create table if not exists control.teams (
     source text not null,
     member text not null,

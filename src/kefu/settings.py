@@ -59,6 +59,17 @@ class Parameters(_Model):
     survey_credit_share: float = Field(
         0.8, gt=0.5, le=1, description="E08: an agent with less of an answer than this is not judged by it."
     )
+    case_mix: tuple[Literal["channel", "survey", "segment", "priority"], ...] = Field(
+        ("channel", "survey", "segment", "priority"),
+        description="C09: a rating is compared with those alike in these, whoever did the work.",
+    )
+    case_mix_prior: Decimal = Field(
+        Decimal("10.00"),
+        ge=Decimal("0.01"),
+        le=1_000_000,
+        decimal_places=2,
+        description="C09: a team is drawn to the overall as by so many expected good ratings.",
+    )
     sla_rebase: Literal["start", "change"] = Field(
         "start",
         description="E12: an SLA clock keeps the target in force when it started, or follows the one in force.",
@@ -102,7 +113,7 @@ class Parameters(_Model):
     fcr_window_days: int = Field(7, ge=0, description="F01, E23: a later contact by voice or chat is no repeat.")
     fcr_window_days_mail: int = Field(14, ge=0, description="F01, E23: the same after e-mail, web form or letter.")
 
-    @field_validator("public_promises", "first_level_teams", "teams_outside_service")
+    @field_validator("case_mix", "public_promises", "first_level_teams", "teams_outside_service")
     @classmethod
     def _named_once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         if twice := sorted({name for name in names if names.count(name) > 1}):
@@ -118,7 +129,7 @@ class Parameters(_Model):
     @classmethod
     def lists(cls) -> tuple[str, ...]:
         """The parameters that are lists of names."""
-        return tuple(name for name, field in cls.model_fields.items() if field.default == ())
+        return tuple(name for name, field in cls.model_fields.items() if isinstance(field.default, tuple))
 
 
 class Team(_Model):

@@ -240,6 +240,52 @@ is 'Lower limit of Cohen''s kappa from both yes, only first, only second, both n
 comment on function kpis.kappa_high(double precision, double precision, double precision, double precision)
 is 'Upper limit of Cohen''s kappa from both yes, only first, only second, both no: normal interval, 95 %.';
 
+-- The two limits of a share that is adjusted for case mix and drawn to the overall, from good and expected ones, those
+-- at the overall share, how many there are, and the prior in expected good ones. Wilson's interval of the good ones
+-- among all, the prior counted as so many more of the same kind, then adjusted as the share is: times
+-- overall / expected, within [0, 1]. NULL where nothing good was to be expected.
+create or replace function kpis.adjusted_limit(
+    good double precision, expected double precision, overall double precision, n double precision,
+    prior double precision, side double precision
+) returns double precision language plpgsql immutable strict parallel safe as $$
+declare
+    trials double precision;
+    bound double precision;
+begin
+    if n <= 0 or expected <= 0 then
+        return null;
+    end if;
+    trials := n * (expected + prior) / expected;
+    -- All of them good leaves a little less by rounding.
+    if trials < good + prior then
+        trials := good + prior;
+    end if;
+    bound := kpis.wilson_limit(good + prior, trials, side) * (overall / expected);
+    return case when bound > 1 then 1 else bound end;
+end
+$$;
+
+create or replace function kpis.adjusted_low(
+    good double precision, expected double precision, overall double precision, n double precision,
+    prior double precision
+) returns double precision language sql immutable strict parallel safe as
+$$ select kpis.adjusted_limit(good, expected, overall, n, prior, -1) $$;
+
+create or replace function kpis.adjusted_high(
+    good double precision, expected double precision, overall double precision, n double precision,
+    prior double precision
+) returns double precision language sql immutable strict parallel safe as
+$$ select kpis.adjusted_limit(good, expected, overall, n, prior, 1) $$;
+
+comment on function kpis.adjusted_low(
+    double precision, double precision, double precision, double precision, double precision
+)
+is 'Lower limit of a share adjusted for case mix, from good, expected, overall, n and prior: Wilson, 95 %.';
+comment on function kpis.adjusted_high(
+    double precision, double precision, double precision, double precision, double precision
+)
+is 'Upper limit of a share adjusted for case mix, from good, expected, overall, n and prior: Wilson, 95 %.';
+
 -- The last value that is not null: as a window's aggregate, in its order (macro kf_last_known).
 create or replace function kpis.last_known_add(state text, value text)
 returns text language plpgsql immutable strict parallel safe as $$

@@ -27,7 +27,7 @@ TABLES = (
     "kpi_callbacks_daily", "kpi_concurrency_daily", "kpi_tickets_daily", "kpi_ticket_durations_daily",
     "kpi_backlog_daily", "kpi_backlog_ages_daily", "kpi_sla_daily", "kpi_issues_daily", "kpi_satisfaction_daily",
     "kpi_quality_daily", "kpi_workforce_daily", "kpi_freshness",
-    "kpi_reconciliations_daily",
+    "kpi_reconciliations_daily", "kpi_adjusted_csat_daily",
 )  # fmt: skip
 DIRECTOR = ("service_level", "abandon_rate", "csat", "nps", "first_reply_time", "backlog")
 TEAMS = {
@@ -114,6 +114,10 @@ def parts(
         "invitations_eligible": 7 * answers, "invitations_sent": 6 * answers,
         "invitations_delivered": 5 * answers, "invitations_answered": answers,
     }  # fmt: skip
+    adjusted = {
+        **dims, "rated": answers, "rated_good": positive, "expected_good": 0.8 * answers,
+        "overall_good": 0.82 * answers, "prior_good": 10,
+    }  # fmt: skip
     issues = {
         **dims, "queue_id": "q", "issues": offered, "contacts": offered + offered // 5,
         "contacts_squares": offered + 3 * (offered // 5), "repeat_contacts": offered // 5,
@@ -193,6 +197,7 @@ def parts(
         ("kpi_issues_daily", issues),
         ("kpi_quality_daily", quality),
         ("kpi_workforce_daily", {**dims, **worked}),
+        ("kpi_adjusted_csat_daily", adjusted),
         ("kpi_reconciliations_daily", {**dims, "measure": "first_reply", **told}),
         ("kpi_freshness", {"service_date": day, "source": team, "sources": 1, "age_seconds": 60 * abandoned}),
         *stock,

@@ -58,6 +58,7 @@ def past(world: simulator.Summary, new_warehouse: NewWarehouse) -> dict[str, dic
                 "questions": {
                     "QID1": {"metric": "csat", "scale": "five_point"},
                     "QID2": {"metric": "nps", "scale": "eleven_point"},
+                    "QID4": {"metric": "fcr", "scale": "yes_no"},
                 },
             },
             "workforce": {"mapping": ["world/workforce/plan.yml", "world/workforce/activity.yml"]},

@@ -154,6 +154,8 @@ BY_HAND: dict[str, tuple[float, int | None]] = {
     "feedback_coverage": (6, 22),
     # ratings of 1, 8 good and 2 bad; surveys 2, again and link: 4, 1, 5 and 3 3, 4 2
     "csat": (4, 8),
+    # all of them in one month, so as many as were observed
+    "adjusted_csat": (4, 8),
     # 1 + 1 + 0 and 0.75 + 0 + 1 + 0.5 + 0.25
     "csat_mean": (4.5, 8),
     # rating of 2, survey 4, again

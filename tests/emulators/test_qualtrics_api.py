@@ -52,6 +52,7 @@ def test_the_survey_is_listed_and_defined(qualtrics: Qualtrics, world: Summary) 
         "QID1": "SAVR",
         "QID2": "NPS",
         "QID3": "ML",
+        "QID4": "SAVR",
     }
     assert questions["QID1"]["Choices"]["5"]["Display"] == "Very satisfied"
     assert questions["QID1"]["RecodeValues"] == {str(code): str(code) for code in range(1, 6)}
@@ -78,6 +79,7 @@ def test_the_file_is_a_zip_with_one_json_file(qualtrics: Qualtrics, known: Rows)
     for row, true in zip(rows, known["responses"], strict=True):
         values = row["values"]
         assert values.get("QID1") == true["csat"] and values.get("QID2") == true["nps"]
+        assert values.get("QID4") == {True: 1, False: 2, None: None}[true["solved"]]
         assert values["recordedDate"] == true["recorded_at"]
         assert bool(values["finished"]) == true["finished"]
         assert (values.get("call_id"), values.get("agent")) == (true["call_id"], true["agent"])

@@ -56,14 +56,27 @@ def facts(
         **ticket_frames(tickets, day, list(_piles(tickets, day, last_change)), FIRST_LEVEL, OUTSIDE),
         answers=frame(
             _answers(truth, day),
-            ("date", "at", "source", "channel", "team", "metric", "box", "score", "group", "weight"),
+            (
+                "date",
+                "at",
+                "source",
+                "channel",
+                "team",
+                "survey",
+                "opening",
+                "metric",
+                "box",
+                "score",
+                "group",
+                "weight",
+            ),
         ),
         ratings=frame(_bad_ratings(truth, day), ("date", "source", "channel", "team", "recovered", "weight")),
         invitations=frame(
             _invitations(truth, day), ("date", "source", "channel", "team", "sent", "delivered", "answered")
         ),
         clocks=frame(sla_truth.clocks(truth, account, as_of, day), CLOCKS),
-        issues=frame(issue_rows(contacts(truth), day, as_of), (*ISSUE_DIMENSIONS, *ISSUE_FACTS)),
+        issues=frame(issue_rows(contacts(truth), day, as_of, _said(truth)), (*ISSUE_DIMENSIONS, *ISSUE_FACTS)),
         linkable=frame(
             (
                 {
@@ -338,6 +351,17 @@ def _voiced(truth: dict[str, list[Row]]) -> set[str]:
         if response["call_id"] and (response["csat"], response["nps"]) != (None, None)
     }
     return rated | asked
+
+
+def _said(truth: dict[str, list[Row]]) -> dict[str, tuple[Any, bool]]:
+    """By contact, what its customer said last of whether it was solved the first time, and when; if it counts."""
+    said: dict[str, tuple[Any, bool]] = {}
+    for response in truth["responses"]:
+        if response["verdict"] == "counted" and response["solved"] is not None:
+            given = (_instant(response["recorded_at"]), response["response_id"]), response["solved"]
+            name = f"call-asterisk-{response['call_id']}"
+            said[name] = max(said.get(name, given), given)
+    return said
 
 
 ISSUE_DIMENSIONS = ("date", "source", "channel", "team", "queue")
@@ -623,6 +647,8 @@ def _answers(truth: dict[str, list[Row]], day: Any) -> Iterator[Row]:
                 "channel": rating["channel"],
                 "team": team,
                 "weight": weight,
+                "survey": "zendesk-ticket-rating",
+                "opening": shares.opening(rating["ticket_id"]),
                 "metric": "csat",
                 "box": "top" if good else "bottom",
                 "score": float(good),
@@ -639,6 +665,8 @@ def _answers(truth: dict[str, list[Row]], day: Any) -> Iterator[Row]:
                 "channel": "voice",
                 "team": team,
                 "weight": weight,
+                "survey": f"qualtrics-{response['survey_id']}",
+                "opening": "none",
             }
             if response["csat"] is not None:
                 score = (response["csat"] - 1) / 4
@@ -646,6 +674,9 @@ def _answers(truth: dict[str, list[Row]], day: Any) -> Iterator[Row]:
             if response["nps"] is not None:
                 group = "promoter" if response["nps"] >= 9 else "detractor" if response["nps"] <= 6 else "passive"
                 yield {**common, "metric": "nps", "box": None, "score": None, "group": group}
+            if response["solved"] is not None:
+                box = "top" if response["solved"] else "bottom"
+                yield {**common, "metric": "fcr", "box": box, "score": float(response["solved"]), "group": None}
 
 
 def _box(csat: int) -> str:
@@ -663,6 +694,12 @@ class _Shares:
 
     def of_ticket(self, ticket_id: int, until: str) -> Iterable[tuple[str, Decimal]]:
         return ticket_shares(self._tickets[ticket_id], until, self._ids).items()
+
+    def opening(self, ticket_id: int) -> str:
+        """The priority a customer's ticket came with: what its first update set."""
+        ticket = self._tickets[ticket_id]
+        first = [entry["value"] for entry in ticket["priorities"] if entry["n"] == 1]
+        return (first[-1] if first and ticket["created_by"] != "agent" else None) or "none"
 
     def of_call(self, call_id: str) -> Iterable[tuple[str, Decimal]]:
         return call_shares(self._calls[call_id]).items()

@@ -67,6 +67,7 @@ surveys = ["{world.survey_id}"]
 [sources.qualtrics.questions]
 QID1 = {{ metric = "csat", scale = "five_point" }}
 QID2 = {{ metric = "nps", scale = "eleven_point" }}
+QID4 = {{ metric = "fcr", scale = "yes_no" }}
 """
 
 

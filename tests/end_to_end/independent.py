@@ -7,7 +7,7 @@ Definitions are those of docs/kpis.md, written down again on purpose.
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
@@ -22,6 +22,11 @@ CLOCKS = (
     "date", "source", "channel", "team", "priority", "policy", "sla_metric", "is_met", "over", "is_due", "is_on_time",
     "is_public",
 )  # fmt: skip
+
+
+# What a rating is compared by, and by how many expected good ones a team is drawn to the overall.
+MIX = ("channel", "survey", "segment", "opening")
+PRIOR = Decimal(10)
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,7 @@ class Facts:
     piles: source channel team priority open ages (of each in days) recent (solved of late) days (of that); one row a
         day and combination (end of day)
     answers: source channel team survey segment metric (csat, nps, ces, fcr) box score group; one row a team that has a
-        share of the answer, with its weight
+        share of the answer, with its weight; opening: the priority its ticket came with
     ratings: source channel team survey segment recovered weight; bad ones only, those that do not count too
     invitations: source channel team survey segment sent delivered answered
     clocks: source channel team priority policy sla_metric is_met over [s, None if met] is_due is_on_time is_public
@@ -98,6 +103,27 @@ class Facts:
         both = pd.concat([one.astype(object) for one in frames], ignore_index=True)
         return both.assign(**{name: both[name].eq(True) for name in ("delivered", "answered")})
 
+    @property
+    def compared(self) -> pd.DataFrame:
+        """Answers about satisfaction with the good ones expected of each and at the overall share, by its month."""
+        given = self.answers[self.answers.metric == "csat"]
+        mix = [name for name in MIX if name in given]
+        kinds = [(str(row.date)[:7], *(getattr(row, name) for name in mix)) for row in given.itertuples()]
+        good, every = defaultdict[Any, Decimal](Decimal), defaultdict[Any, Decimal](Decimal)
+        for kind, row in zip(kinds, given.itertuples(), strict=True):
+            for among in (kind, kind[0]):
+                every[among] += row.weight
+                good[among] += row.weight if row.box == "top" else 0
+
+        def expected(weight: Decimal, among: Any) -> Decimal:
+            return (weight * good[among] / every[among]).quantize(Decimal("1e-12"), ROUND_HALF_UP)
+
+        rated = list(zip(given.weight, kinds, strict=True))
+        return given.assign(
+            expected=pd.Series([expected(weight, kind) for weight, kind in rated], given.index, dtype=object),
+            overall=pd.Series([expected(weight, kind[0]) for weight, kind in rated], given.index, dtype=object),
+        )
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -140,7 +166,7 @@ def mean(values: pd.Series) -> Answer:
     return Answer(total / n, total, n, total / n - half, total / n + half)
 
 
-def credited(weights: pd.Series) -> int | float:
+def credited(weights: Iterable[Decimal]) -> int | float:
     """A sum of shares of answers: exact, and whole wherever it is."""
     total = sum(weights, Decimal(0))
     return int(total) if total == total.to_integral_value() else float(total)
@@ -368,6 +394,7 @@ KPIS: dict[str, tuple[str, Formula]] = {
         lambda f: credited_share(f.box == "top", f[f.metric == "fcr"]),
     ),
     "customer_effort": ("answers", lambda f: credited_share(f.group == "easy", f[f.metric == "ces"])),
+    "adjusted_csat": ("compared", lambda f: _adjusted(f)),
     "weighted_csat": ("asked", lambda f: _weighted(f)),
     "response_rate": ("invitations", lambda f: share(f.answered, f.delivered)),
     "invite_rate": ("invitations", lambda f: share(f.sent, f.sent.notna())),
@@ -513,6 +540,22 @@ def _weighted(frame: Group) -> Answer:
     one_sided = interval_of_share(float(up / whole) * effective, effective)
     numerator = int(up) if up == up.to_integral_value() else float(up)
     return Answer(float(up / whole), numerator, n, *one_sided)
+
+
+def _adjusted(frame: Group) -> Answer:
+    """Good ratings against those expected, times the overall share, both sides with the prior's."""
+    zero = Decimal(0)
+    n, good = sum(frame.weight, zero), sum(frame.weight[frame.box == "top"], zero) + PRIOR
+    expected, overall = sum(frame.expected, zero), sum(frame.overall, zero)
+    if not n:
+        return Answer(None, None, 0, None, None)
+    adjusted = (good * overall / (expected + PRIOR)).quantize(Decimal("0.000001"), ROUND_HALF_UP)
+    numerator, rated = (credited([one]) for one in (min(adjusted, n), n))
+    if not expected:
+        return Answer(float(numerator) / float(rated), numerator, rated, None, None)
+    trials, scale = float(n * (expected + PRIOR) / expected), float(overall / expected)
+    low, high = (min(1.0, scale * end) for end in interval_of_share(min(float(good), trials), trials))
+    return Answer(float(numerator) / float(rated), numerator, rated, low, high)
 
 
 def interval_of_share(x: float, n: float) -> tuple[float, float]:

@@ -135,7 +135,19 @@ def rating_sheets(raw: Raw, tickets: list[Row], centre: Centre) -> Iterator[Shee
 
 
 def _of_ticket(ticket: Row) -> Row:
-    return {"source": "zendesk", "channel": ticket["channel"], "survey": TICKET_RATING, "segment": "none"}
+    return {
+        "source": "zendesk",
+        "channel": ticket["channel"],
+        "survey": TICKET_RATING,
+        "segment": "none",
+        "opening": opening(ticket),
+    }
+
+
+def opening(ticket: Row) -> str:
+    """The priority a customer's ticket came with: what its first update set."""
+    first = [entry["value"] for entry in ticket["priorities"] if entry["n"] == 1]
+    return (first[-1] if first and ticket["created_by"] != "agent" else None) or "none"
 
 
 def _offered(raw: Raw) -> dict[int, datetime]:
@@ -218,6 +230,7 @@ def response_sheets(raw: Raw, tickets: list[Row], known: dict[str, Row], centre:
                 "channel": "voice" if passed.get("call_id") else "other",
                 "survey": f"qualtrics-{response['survey_id']}",
                 "segment": "none",
+                "opening": opening(ticket) if ticket else "none",
             },
             answers=tuple(one for one in found if one),
             shares=tuple(shares.items()),
@@ -314,7 +327,8 @@ def _last(sheets: list[Sheet]) -> dict[str, Sheet]:
 
 
 ANSWERS = (
-    "date", "at", "source", "channel", "team", "survey", "segment", "metric", "box", "score", "group", "weight",
+    "date", "at", "source", "channel", "team", "survey", "segment", "opening", "metric", "box", "score", "group",
+    "weight",
 )  # fmt: skip
 
 

@@ -22,7 +22,7 @@ SHARED_DIMENSIONS = ("source", "channel", "team")
 # frames of facts that raw_facts reads from the tables of a ticketing system and of surveys
 FROM_RAW = (
     "created", "replied", "solved", "levelled", "resolved", "turns", "piles", "clocks", "answers", "ratings",
-    "invitations", "issues", "linkable", "ages", "reconciled",
+    "invitations", "issues", "linkable", "ages", "reconciled", "compared",
 )  # fmt: skip
 
 

@@ -340,6 +340,32 @@ def test_surveys_belong_to_calls_that_were_answered(known: Rows) -> None:
     assert len({invitation["invitation_id"] for invitation in known["invitations"]}) == len(known["invitations"])
 
 
+def test_most_customers_know_whether_it_was_solved_the_first_time(known: Rows) -> None:
+    calls = {call["call_id"]: call for call in known["calls"]}
+    answered = [row for row in known["responses"] if row["invitation_id"] and row["finished"]]
+    said: dict[tuple[bool, bool], list[bool]] = {}
+    for row in answered:
+        call, earlier = calls[row["call_id"]], []
+        former = call
+        while former["repeat_of"]:
+            former = calls[former["repeat_of"]]
+            earlier.append(former["outcome"] == "answered")
+        if row["solved"] is not None:
+            said.setdefault((call["solved"], any(earlier)), []).append(row["solved"])
+    silent = sum(row["solved"] is None for row in answered) / len(answered)
+    assert 0.01 < silent < 0.09
+    assert all(row["solved"] is None for row in known["responses"] if not row["finished"])
+    assert 0.85 < share(said[True, False]) < 0.99
+    assert 0.03 < share(said[False, False]) < 0.25
+    again = [*said[True, True], *said[False, True]]
+    assert len(again) > 5 and share(again) < 0.5
+
+
+def share(said: list[bool]) -> float:
+    """How many say yes."""
+    return sum(said) / len(said)
+
+
 def test_mails_and_numbers_belong_to_nobody(world: Summary) -> None:
     for user in read_lines(world.directory / "zendesk" / "users.jsonl"):
         assert user["email"].endswith(".example")

@@ -67,7 +67,7 @@ def test_all_responses_land_with_their_status_and_answers(account: Running, worl
         assert landed["recorded_at"] == datetime.fromtimestamp(row["recorded_at"], UTC)
         assert (landed["agent"], landed["team"]) == (values.get("agent"), values.get("team"))
         assert json.loads(landed["embedded"]).get("call_id") == values.get("call_id")
-        for question in ("QID1", "QID2", "QID3_TEXT"):
+        for question in ("QID1", "QID2", "QID3_TEXT", "QID4"):
             answer = answers.get((response_id, question))
             assert (answer and answer["value"]) == (str(values[question]) if question in values else None)
     assert answers[next(key for key in answers if key[1] == "QID1")]["label"]
@@ -80,7 +80,12 @@ def test_questions_carry_the_metric_and_scale_of_the_settings(account: Running, 
     drained = drain(KIND, **of(account, world, questions=QUESTIONS | own))
 
     found = {row["question_id"]: (row["metric"], row["scale"]) for row in drained.rows("questions")}
-    assert found == {"QID1": ("csat", "five_point"), "QID2": ("other", "eleven_point"), "QID3": (None, None)}
+    assert found == {
+        "QID1": ("csat", "five_point"),
+        "QID2": ("other", "eleven_point"),
+        "QID3": (None, None),
+        "QID4": (None, None),
+    }
     assert drained.rows("surveys")[0]["is_active"] is True
 
 

@@ -1909,6 +1909,24 @@
         "n_sql": "sum(csat_responses)"
     },
     {
+        "id": "adjusted_csat",
+        "table": "kpi_adjusted_csat_daily",
+        "unit": "percent",
+        "direction": "up",
+        "target": none,
+        "minimum_n": 30,
+        "interval": "adjusted",
+        "by_team": true,
+        "name_en": "Customer satisfaction, adjusted",
+        "name_zh": "校正满意度",
+        "value_sql": "cast(least(round((sum(rated_good) + max(prior_good)) * sum(overall_good) / nullif(sum(expected_good) + max(prior_good), 0), 6), sum(rated)) as double precision) / nullif(sum(rated), 0)",
+        "low_sql": "kpis.adjusted_low(sum(rated_good), sum(expected_good), sum(overall_good), sum(rated), max(prior_good))",
+        "high_sql": "kpis.adjusted_high(sum(rated_good), sum(expected_good), sum(overall_good), sum(rated), max(prior_good))",
+        "numerator_sql": "least(round((sum(rated_good) + max(prior_good)) * sum(overall_good) / nullif(sum(expected_good) + max(prior_good), 0), 6), sum(rated))",
+        "denominator_sql": "sum(rated)",
+        "n_sql": "sum(rated)"
+    },
+    {
         "id": "qa_score",
         "table": "kpi_quality_daily",
         "unit": "percent",

@@ -5,6 +5,7 @@
 -- depends_on: {{ ref('kpi_sla_daily') }}
 -- depends_on: {{ ref('kpi_issues_daily') }}
 -- depends_on: {{ ref('kpi_satisfaction_daily') }}
+-- depends_on: {{ ref('kpi_adjusted_csat_daily') }}
 -- depends_on: {{ ref('kpi_contact_durations_daily') }}
 -- depends_on: {{ ref('kpi_leg_durations_daily') }}
 -- depends_on: {{ ref('kpi_ticket_durations_daily') }}

@@ -6,6 +6,8 @@
         'kpi_tickets_daily', 'tickets_solved'),
     ('satisfaction answers', 'fct_survey_responses', 'service_date', "is_counted and metric = 'csat'",
         'kpi_satisfaction_daily', 'csat_responses'),
+    ('satisfaction answers by case mix', 'fct_survey_responses', 'service_date', "is_counted and metric = 'csat'",
+        'kpi_adjusted_csat_daily', 'rated'),
     ('invitations', 'fct_survey_invitations', 'service_date', 'is_delivered',
         'kpi_satisfaction_daily', 'invitations_delivered'),
 ] %}

@@ -12,7 +12,7 @@ import csv
 import io
 import json
 import zipfile
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -439,8 +439,16 @@ def _labels(survey: Row, values: Row) -> Row:
     return labels
 
 
+def _fields(survey: Row) -> Iterator[tuple[Row, str, str]]:
+    """What an answer to each question is exported as: the question, the field and the tag; one may have several."""
+    more = {"QID2": (("QID2_NPS_GROUP", "Q2_NPS_GROUP"), ("QID2", "Q2")), "QID3": (("QID3_TEXT", "Q3"),)}
+    for question in survey["questions"]:
+        for field, tag in more.get(question["id"], ((question["id"], question["tag"]),)):
+            yield question, field, tag
+
+
 def _as_json(survey: Row, rows: Sequence[Row]) -> bytes:
-    displayed = ["QID1", "QID2", "QID2_NPS_GROUP", "QID3_TEXT"]
+    displayed = [field for _, field, _ in _fields(survey)]
     shown = {
         question["id"]: [int(code) for code in question["choices"]]
         for question in survey["questions"]
@@ -467,14 +475,9 @@ def _as_csv(survey: Row, rows: Sequence[Row], *, labels: bool) -> bytes:
     columns = ["ResponseId" if name == "_recordId" else name[0].upper() + name[1:] for name in METADATA]
     texts = list(columns)
     ids = list(METADATA)
-    for question, field, tag in (
-        ("QID1", "QID1", "Q1"),
-        ("QID2", "QID2_NPS_GROUP", "Q2_NPS_GROUP"),
-        ("QID2", "QID2", "Q2"),
-        ("QID3", "QID3_TEXT", "Q3"),
-    ):
+    for question, field, tag in _fields(survey):
         columns.append(tag)
-        texts.append(next(known["text"] for known in survey["questions"] if known["id"] == question))
+        texts.append(question["text"])
         ids.append(field)
     columns += survey["embedded"]
     texts += survey["embedded"]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from kefu.simulator.files import write_lines
-from kefu.simulator.surveys import Invitation, Mailing, Response, Survey
+from kefu.simulator.surveys import NO, YES, Invitation, Mailing, Response, Survey
 from kefu.simulator.world import DAY, World, iso
 
 STATUS = {"normal": 0, "preview": 1, "test": 2, "spam": 8}
@@ -69,6 +69,14 @@ def _definition(world: World, survey: Survey) -> dict[str, Any]:
                 "text": "What is the reason for your answer? 请说明原因。",
                 "choices": {},
             },
+            {
+                "id": "QID4",
+                "tag": "Q4",
+                "type": "MC",
+                "selector": "SAVR",
+                "text": "Was your matter solved the first time? 您的问题是否一次解决？",
+                "choices": {str(YES): "Yes 是", str(NO): "No 否"},
+            },
         ],
         "embedded": [
             "call_id", "queue", "agent", "team", "called_at", "contact_id", "distribution_id",
@@ -129,6 +137,8 @@ def _values(response: Response) -> dict[str, Any]:
         values["QID2"] = response.nps
     if response.comment is not None:
         values["QID3_TEXT"] = response.comment
+    if response.solved is not None:
+        values["QID4"] = response.solved
     invitation = response.invitation
     if invitation is not None:
         call = invitation.call

@@ -26,6 +26,9 @@ NPS_BY_SATISFACTION = {
     2: ((5, 0.30), (4, 0.30), (3, 0.25), (2, 0.15)),
     1: ((3, 0.20), (2, 0.20), (1, 0.20), (0, 0.40)),
 }
+# Who says that the matter was solved the first time: customers forget, guess and misread the question.
+SAYS_SOLVED = {"solved": 0.93, "solved at last": 0.18, "not solved": 0.12}
+YES, NO = 1, 2
 
 
 @dataclass
@@ -75,6 +78,7 @@ class Response:
     nps: int | None
     comment: str | None
     language: str
+    solved: int | None = None  # the first time, as the customer sees it: YES or NO
     verdict: str = ""  # counted, superseded, too_late, incomplete, preview, test, spam
 
 
@@ -88,6 +92,7 @@ class Survey:
         self.mailings: list[Mailing] = []
         self.responses: list[Response] = []
         self._calls = calls
+        self._by_id = {call.call_id: call for call in calls}
         self._asked: dict[int, int] = {}
 
     def run(self) -> None:
@@ -239,9 +244,29 @@ class Survey:
             stream.pick(("EN", "ZH-S", "ZH-S")),
             verdict="" if kind == "normal" else kind,
         )
+        response.solved = self._says_solved(response)
         self.responses.append(response)
         if invitation is not None:
             invitation.responses.append(response)
+
+    def _says_solved(self, response: Response) -> int | None:
+        """Whether it was solved the first time; the last question, which some leave out."""
+        stream = Stream(self.world.seed, "solved", response.id)
+        if not response.finished or stream.chance(0.04):
+            return None
+        if response.invitation is None:
+            return stream.pick((YES, NO))
+        call = response.invitation.call
+        truth = "not solved" if not call.solved else "solved at last" if self._talked_before(call) else "solved"
+        return YES if stream.chance(SAYS_SOLVED[truth]) else NO
+
+    def _talked_before(self, call: Call) -> bool:
+        """Whether somebody had answered an earlier call about the matter."""
+        while call.repeat_of is not None:
+            call = self._by_id[call.repeat_of]
+            if call.answered:
+                return True
+        return False
 
 
 def _judge(invitation: Invitation) -> None:

@@ -9,7 +9,8 @@ Written from the objects of the simulation, never from what the vendors' systems
   comment, and what can be counted. ``n`` numbers the updates of the ticket from 1: entries of one update share it.
 - ``ratings``: one request to rate a ticket, with every score it ever had.
 - ``invitations`` and ``responses``: the survey after calls. ``verdict`` says whether an answer counts (the last
-  complete one within seven days) or why not: superseded, too_late, incomplete, preview, test, spam.
+  complete one within seven days) or why not: superseded, too_late, incomplete, preview, test, spam. ``solved`` is
+  whether it was solved the first time, as the customer sees it (None: not said); ``solved`` of a call, whether it was.
 - ``shifts``: every version of every planned spell; ``activity`` absence: leave, or sickness that was entered.
 - ``agent_states``: what an agent on the telephone was, from when to when (None: it lasts): available, wrap and the
   pauses at the telephone; on_contact is work on cases at the desktop, beside being available. Who is in none is not
@@ -34,7 +35,7 @@ from kefu.simulator.files import read_lines, write_lines
 from kefu.simulator.people import Agent
 from kefu.simulator.quality import Evaluation
 from kefu.simulator.rota import Planned
-from kefu.simulator.surveys import Survey
+from kefu.simulator.surveys import YES, Survey
 from kefu.simulator.telephony import Call, State, Visit
 from kefu.simulator.tickets import Actor, Ticket
 from kefu.simulator.workforce import CaseWork
@@ -128,6 +129,7 @@ def _call(call: Call) -> dict[str, Any]:
         "entered_at": iso(call.entered_at),
         "ended_at": iso(call.ended_at),
         "outcome": call.outcome,
+        "solved": call.solved,
         "wait_seconds": sum(visit.wait_seconds for visit in until_answer),
         "answered_at": iso(until_answer[-1].left_at or 0) if answered else None,
         "agent": answered[0].agent.name if answered and answered[0].agent else None,
@@ -291,6 +293,7 @@ def _responses(survey: Survey) -> Iterator[dict[str, Any]]:
             "finished": response.finished,
             "csat": response.csat,
             "nps": response.nps,
+            "solved": None if response.solved is None else response.solved == YES,
             "comment": response.comment,
             "verdict": response.verdict,
         }

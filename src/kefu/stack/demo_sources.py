@@ -168,4 +168,5 @@ schedule = "{SCHEDULE}"
 [sources.qualtrics.questions]
 QID1 = {{ metric = "csat", scale = "five_point" }}
 QID2 = {{ metric = "nps", scale = "eleven_point" }}
+QID4 = {{ metric = "fcr", scale = "yes_no" }}
 """

@@ -37,6 +37,7 @@ tickets as (
     select
         ticket_id,
         excluded_reason,
+        created_by_kind,
         created_at
 
     from {{ ref('canonical_tickets') }}
@@ -86,6 +87,29 @@ solves as (
 
 ),
 
+asked_about as (
+
+    select distinct id as ticket_id from ticket_links
+
+),
+
+-- how urgent a ticket was when it came; what an agent gave it later, or opened it with, says nothing of the customer
+openings as (
+
+    select
+        events.ticket_id,
+        max(events.to_priority) as priority
+
+    from {{ ref('canonical_ticket_events') }} as events
+    inner join asked_about on events.ticket_id = asked_about.ticket_id
+    inner join tickets on events.ticket_id = tickets.ticket_id
+
+    where events.is_creation and tickets.created_by_kind <> 'agent'
+
+    group by events.ticket_id
+
+),
+
 linked as (
 
     select
@@ -95,6 +119,7 @@ linked as (
         invitations.sent_at,
         tickets.excluded_reason,
         tickets.created_at as ticket_created_at,
+        openings.priority as opening_priority,
         contacts.service_date as interaction_date,
         -- E22: when what is rated was
         coalesce(
@@ -105,6 +130,7 @@ linked as (
     left join invitations on responses.invitation_id = invitations.invitation_id
     left join ticket_links on responses.ticket_id = ticket_links.said
     left join tickets on ticket_links.id = tickets.ticket_id
+    left join openings on ticket_links.id = openings.ticket_id
     left join solves on responses.response_id = solves.response_id
     left join interaction_links on responses.interaction_id = interaction_links.said
     left join contacts on interaction_links.id = contacts.interaction_id
@@ -117,6 +143,7 @@ judged as (
         responses.*,
         linked.linked_ticket_id,
         linked.linked_interaction_id,
+        linked.opening_priority,
         linked.contact_at,
         {{ kf_customer('people', 'responses.identity_id') }} as customer_id,
         {{ kf_customer_confidence('people', 'responses.identity_id') }} as customer_confidence,
@@ -225,6 +252,7 @@ select
     coalesce(linked_interaction_id, interaction_id) as interaction_id,
     channel,
     coalesce(segment, 'none') as segment,
+    coalesce(opening_priority, 'none') as opening_priority,
     not_counted_reason,
     not_counted_reason is null as is_counted,
     is_rating,

@@ -18,6 +18,7 @@ select
     adherence_tolerance_seconds,
     survey_credit,
     survey_credit_share,
+    case_mix_prior,
     minimum_n,
     phone_match_digits,
     customer_match_confidence,
