@@ -147,8 +147,11 @@ def test_limits_of_kappa_worked_out(analyst: psycopg.Connection[Any]) -> None:
     assert [ask(analyst, f"kpis.kappa_{end}(%s, %s, %s, %s)", 7, 0, 0, 0) for end in ("low", "high")] == [None, None]
 
 
+thousandths = st.integers(0, 1_000).map(lambda whole: whole / 1_000)
+
+
 @few
-@given(ratings=st.lists(st.tuples(st.booleans(), st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=20))
+@given(ratings=st.lists(st.tuples(st.booleans(), thousandths, thousandths), min_size=1, max_size=20))
 def test_limits_of_an_adjusted_share_equal_python_and_hold_the_value(
     analyst: psycopg.Connection[Any], ratings: list[tuple[bool, float, float]]
 ) -> None:
