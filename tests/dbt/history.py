@@ -152,7 +152,7 @@ def chats(now: datetime, number: int) -> dict[str, list[Row]]:
     chance = random.Random(number)
     calls: list[Row] = []
     for chat in range(number):
-        began = now - timedelta(hours=4 * chance.randrange(84), seconds=chance.randrange(5400))
+        began = now - timedelta(hours=8 * chance.randrange(42), seconds=chance.randrange(5400))
         calls.append(
             {
                 "_file": "chats.csv",

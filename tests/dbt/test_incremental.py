@@ -73,7 +73,7 @@ def past(world: simulator.Summary, new_warehouse: NewWarehouse) -> dict[str, dic
     with warehouse.connect(settings, "loader") as connection:
         story.insert(connection, story.files())
         story.insert(connection, history.callbacks(world.now, 30))
-        story.insert(connection, history.chats(world.now, 150))
+        story.insert(connection, history.chats(world.now, 300))
         tickets = [number for (number,) in connection.execute("select id from raw_zendesk.tickets order by id")]
         story.insert(connection, history.voices(world.now, 60, tickets))
     return {source: history.read(settings, source, kind) for source, kind in KINDS.items()}

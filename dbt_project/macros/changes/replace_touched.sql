@@ -41,15 +41,20 @@ meta:
         (select * from kf_before except all select * from kf_now)
         union all
         (select * from kf_now except all select * from kf_before);
-        {%- for entity, columns in meta.announces.items() -%}
-            {%- for column in columns %}
+        {#- Always in the same order: two models that announce the same roots at once never lock each other out. -#}
+        {%- for entity in meta.announces | sort %}
         insert into {{ source('kefu', 'worklist') }} (slot, entity, id)
-        select distinct slots.slot, '{{ entity }}', cast(kf_difference.{{ column }} as text)
-        from kf_difference
+        select distinct slots.slot, '{{ entity }}', announced.id
+        from (
+            {%- for column in meta.announces[entity] %}
+            select cast(kf_difference.{{ column }} as text) from kf_difference
+            {{ 'union all' if not loop.last }}
+            {%- endfor %}
+        ) as announced (id)
         cross join {{ kf_slots_concerned() }}
-        where kf_difference.{{ column }} is not null
+        where announced.id is not null
+        order by 1, 3
         on conflict do nothing;
-            {%- endfor -%}
         {%- endfor -%}
     {%- endif -%}
     {%- if meta.get('due') -%}

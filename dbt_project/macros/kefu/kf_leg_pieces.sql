@@ -1,22 +1,21 @@
 {#-
-The CTEs from `dates` to `pieces`: the legs of the CTE `legs` (leg_id, agent_id, team_id, source, started_at, ended_at,
-first_date, last_date) by the reporting days on which they began and ended. A leg over midnight is split there (E06, E16),
-whatever the clocks did that night.
+The CTEs from `crossings` to `pieces`: the legs of the CTE `legs` (leg_id, agent_id, team_id, source, started_at,
+ended_at, first_date, last_date) by the reporting days on which they began and ended. A leg over midnight is split there
+(E06, E16), whatever the clocks did that night; only such legs are asked when midnight was.
 -#}
 {% macro kf_leg_pieces() -%}
-dates as (
+crossings as (
 
-    select first_date as service_date from legs
-    union
-    select last_date as service_date from legs
+    select * from legs
+    where last_date > first_date
 
 ),
 
 edges as (
 
-    select service_date as edge_date from dates
+    select {{ kf_add_days('first_date', 1) }} as edge_date from crossings
     union
-    select {{ kf_add_days('service_date', 1) }} as edge_date from dates
+    select last_date as edge_date from crossings
 
 ),
 
@@ -42,66 +41,61 @@ midnights as (
 
 ),
 
-days as (
-
-    select
-        dates.service_date,
-        today.begins_at,
-        tomorrow.begins_at as ends_at
-
-    from dates
-    inner join midnights as today on dates.service_date = today.edge_date
-    inner join midnights as tomorrow on {{ kf_add_days('dates.service_date', 1) }} = tomorrow.edge_date
-
-),
-
 -- the days between are those of a timer somebody forgot (E24)
-leg_days as (
+placed as (
 
     select
         leg_id,
         agent_id,
         team_id,
         source,
+        first_date as service_date,
         started_at,
-        ended_at,
-        first_date as service_date
+        ended_at
 
     from legs
+
+    where last_date <= first_date
 
     union all
 
     select
-        leg_id,
-        agent_id,
-        team_id,
-        source,
-        started_at,
-        ended_at,
-        last_date as service_date
+        crossings.leg_id,
+        crossings.agent_id,
+        crossings.team_id,
+        crossings.source,
+        crossings.first_date as service_date,
+        crossings.started_at,
+        midnights.begins_at as ended_at
 
-    from legs
+    from crossings
+    inner join midnights on {{ kf_add_days('crossings.first_date', 1) }} = midnights.edge_date
 
-    where last_date <> first_date
+    union all
+
+    select
+        crossings.leg_id,
+        crossings.agent_id,
+        crossings.team_id,
+        crossings.source,
+        crossings.last_date as service_date,
+        midnights.begins_at as started_at,
+        crossings.ended_at
+
+    from crossings
+    inner join midnights on crossings.last_date = midnights.edge_date
 
 ),
 
 pieces as (
 
     select
-        leg_days.leg_id,
-        leg_days.agent_id,
-        leg_days.team_id,
-        leg_days.source,
-        leg_days.service_date,
-        leg_days.agent_id || ' ' || cast(leg_days.service_date as {{ kf_text() }}) as work_day_id,
-        greatest(leg_days.started_at, days.begins_at) as started_at,
-        least(leg_days.ended_at, days.ends_at) as ended_at
+        *,
+        agent_id || ' ' || cast(service_date as {{ kf_text() }}) as work_day_id
 
-    from leg_days
-    inner join days on leg_days.service_date = days.service_date
+    from placed
 
-    where leg_days.started_at < days.ends_at and leg_days.ended_at > days.begins_at
+    where ended_at > started_at
 
 )
 {%- endmacro %}
