@@ -648,7 +648,8 @@ def _profiles(kpi: Kpi) -> list[str]:
     """The published definitions beside the house's, as a table in both languages."""
     if not kpi.profiles:
         return []
-    asked = f"Published definitions over the same contacts · 同一批联络的其他公开定义 (`kefu kpi {kpi.id} --profile NAME`"
+    title = "Published definitions over the same contacts · 同一批联络的其他公开定义"
+    asked = f"{title} (`kefu kpi {kpi.id} --profile NAME`"
     can_be_explained = kpi.classes and any(one.classes for one in kpi.profiles)
     lines = [
         "",
