@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import Any
 
+import history
 import pytest
 import story
 
@@ -301,3 +302,43 @@ def test_waits_are_the_same_in_counts_by_band_and_one_by_one(centre: Settings) -
             counted = query.format("sum(durations)", f"kpi_{of}_durations_daily")
             one_by_one = query.format("count(*)", f"kpi_{of}_durations")
             assert connection.execute(counted).fetchall() == connection.execute(one_by_one).fetchall()
+
+
+ANNOUNCED_MEANWHILE = """
+create function control.announce_meanwhile() returns trigger language plpgsql as $$
+begin
+    insert into control.worklist (slot, entity, id)
+    select distinct 'a', 'contact_day', service_date::text from kpis_a.kpi_queue_visits_daily
+    on conflict do nothing;
+    return null;
+end $$;
+create trigger announce_meanwhile after delete on kpis_a.kpi_queue_visits_daily
+    for each statement execute function control.announce_meanwhile();
+"""
+
+
+def test_what_is_announced_while_a_model_is_made_is_not_made_twice(centre: Settings) -> None:
+    """A model of another thread announces days between the moment a model's rows go and the one they are made anew.
+    It changes the warehouse, so it stands last."""
+    everything = "select * from kpis_a.kpi_queue_visits_daily order by service_date, queue_id, team_id"
+    with warehouse.connect(centre) as connection:
+        before = connection.execute(everything).fetchall()
+        connection.execute(ANNOUNCED_MEANWHILE.encode())
+    late = {
+        "call_id": "late", "channel": "voice", "direction": "inbound", "queue": "q8", "outcome": "answered",
+        "started_at": at("21 10:00:00"), "wait_seconds": 5, "talk_seconds": 60, "_file": "late.csv", "_line": 1,
+    }  # fmt: skip
+    calls = [{column: late.get(column) for column in history.tables("files")["calls"].columns}]
+    history.deliver(centre, "desk", "files", history.Batch({"calls": calls}))
+    build = control.begin_build(centre, "a", AS_OF)
+    assert not build.scope.full_marts
+    transform.build(centre, build)
+    with warehouse.connect(centre) as connection:
+        after = connection.execute(everything).fetchall()
+        listed = connection.execute(
+            "select count(*) from control.worklist where slot = 'a' and entity = 'contact_day'"
+        ).fetchone()
+    assert listed is not None
+    assert listed[0] > 1  # the days that were told of meanwhile are there
+    assert sum(row not in before for row in after) == 1  # the late call's
+    assert set(before) <= set(after)

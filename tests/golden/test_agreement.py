@@ -1,6 +1,9 @@
 """One number everywhere: for every KPI, grain and allowed dimension of the catalogue, the SQL of docs/kpis.md as an
 analyst runs it, MetricFlow, `kefu kpi` and an independent count of the raw rows agree.
 
+MetricFlow is asked about the stories told under the defaults, most of them: it reads KPI tables as the SQL does, and
+takes minutes.
+
 Generated from the catalogue: a KPI that is added is tested here, and fails until somebody has counted it a second time
 (tests/end_to_end/independent.py says how, raw_facts.py from which raw rows). All stories are in it, those told under
 other parameters, too. That Superset says the same is shown where it runs (tests/demo/test_superset_numbers.py).
@@ -131,9 +134,15 @@ def printed_sql() -> dict[tuple[str, str], str]:
     return found
 
 
+Answers = dict[tuple[str, str, Key], dict[Key, Any]]
+
+
 @pytest.fixture(scope="module")
-def metricflow(centre: Told, tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str, Key], dict[Key, Any]]:
-    """MetricFlow's answers by metric, grain and split: all questions in one process, all metrics of a table at once."""
+def metricflow(centre: Told, tmp_path_factory: pytest.TempPathFactory) -> Answers | None:
+    """MetricFlow's answers by metric, grain and split: all questions in one process, all metrics of a table at once;
+    None for stories told under parameters of their own."""
+    if next(iter(centre.centres.values())).case.parameters:
+        return None
     entities = primary_entities()
     batches: dict[tuple[str, str, tuple[str, ...]], list[str]] = defaultdict(list)
     for one, profile in DEFINITIONS:
@@ -207,7 +216,7 @@ def test_every_kpi_has_been_counted_a_second_time(counted: Facts) -> None:
 
 @pytest.mark.parametrize(("name", "profile"), DEFINITIONS)
 def test_the_catalogues_sql_metricflow_and_kefu_kpi_agree(
-    reader: Reader, metricflow: dict[tuple[str, str, Key], dict[Key, Any]], name: str, profile: str
+    reader: Reader, metricflow: Answers | None, name: str, profile: str
 ) -> None:
     one = KPIS[name].under(profile)
     for grain, by in splits(one):
@@ -215,7 +224,7 @@ def test_the_catalogues_sql_metricflow_and_kefu_kpi_agree(
         # without groups SQL has a row even for nothing at all
         nothing: dict[Key, Any] = {(None,): None} if (grain, by) == ("total", ()) else {}
         assert by_hand(reader, one, grain, by) == (ours or nothing), (grain, by)
-        if not one.in_metricflow:
+        if metricflow is None or not one.in_metricflow:
             continue
         theirs = {key: value for key, value in metricflow[one.metric, grain, by].items() if value is not None}
         # MetricFlow leaves out what it has no value for

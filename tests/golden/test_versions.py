@@ -29,13 +29,13 @@ from tests.golden.conftest import deliver, land, turn
 
 pytestmark = pytest.mark.slow
 
-ZONE = ZoneInfo("Europe/Berlin")
+ZONE = ZoneInfo("Asia/Shanghai")
 STORY = """
 title:
   en: "One call is lost at once, one after a while, and one is told of late"
   zh: "一通立即放弃，一通稍后放弃，另一通迟到"
 rules: [E01, E17]
-parameters: {reporting_zone: Europe/Berlin, as_of: 2026-11-01}
+parameters: {reporting_zone: Asia/Shanghai, as_of: 2026-11-01}
 story:
   exported_calls:
     - {call: talked, times: 2, arrives: 2026-10-05 10:00:00, queue: returns, outcome: answered, agent: Ann,

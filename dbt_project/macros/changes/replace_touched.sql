@@ -1,6 +1,8 @@
 {#-
 Hooks around every model from canonical on. One with `meta.root` is incremental: what it holds of the roots on the
-worklist goes before, is made anew, and what came out otherwise than it was is announced to the models above.
+worklist goes before, is made anew, and what came out otherwise than it was is announced to the models above. Which
+roots these are is settled before (`kf_roots`): what a model beside it announces meanwhile would else be made anew but
+not have gone.
 
 meta:
   root: {entity: ticket, column: ticket_id}    whose rows are replaced together; type: date if it is one;
@@ -23,6 +25,10 @@ meta:
         {%- endfor %}
         {%- if meta.get('spreads') %}{{ context[meta.spreads]() }};
         {% endif -%}
+        create temporary table kf_roots on commit drop as
+        select id, root, source from {{ source('kefu', 'worklist') }}
+        where slot = {{ kf_slot_of_build() }} and entity = '{{ root.entity }}';
+        analyze kf_roots;
         create temporary table kf_before on commit drop as
         select * from {{ this }} where {{ kf_is_on_worklist(root) }};
         delete from {{ this }} where {{ kf_is_on_worklist(root) }}
@@ -110,10 +116,11 @@ with the source in front or without it (kf_contact_links).
     {%- endif -%}
 {%- endmacro %}
 
-{#- Whether a row of this model, or of another `relation`, belongs to a root on the worklist. -#}
+{#- Whether a row of this model, or (to a test) of another `relation`, belongs to a root on the worklist. -#}
 {% macro kf_is_on_worklist(root, relation=none) -%}
     {%- set is_ledger = (relation or this).schema == 'canonical' and not root.get('derived') -%}
-    {%- set ids = kf_worklist(root.entity, 'id', root.get('type', 'text'), is_ledger) -%}
+    {%- set list = 'kf_roots' if relation is none else none -%}
+    {%- set ids = kf_worklist(root.entity, 'id', root.get('type', 'text'), is_ledger, list=list) -%}
     {%- if root.get('onwards') -%}{{ root.column }} >= (select min(listed.id) from ({{ ids }}) as listed (id))
     {%- else -%}{{ root.column }} in ({{ ids }})
     {%- endif -%}

@@ -16,11 +16,16 @@ their rows, canonical and marts replace theirs, kpis the days these fell on. In 
 
 {#-
 The ids on the worklist. A root without a vendor's key was put there by a model, and raw knows nothing new of it.
-Staging asks the build for its slot: its views serve both, and stay from one build to the next.
+Staging asks the build for its slot: its views serve both, and stay from one build to the next. `list` is a relation
+with those of this entity and slot alone.
 -#}
-{% macro kf_worklist(entity, column='id', type='text', only_from_raw=false, of_source=none) -%}
+{% macro kf_worklist(entity, column='id', type='text', only_from_raw=false, of_source=none, list=none) -%}
     {%- set expression = column if type == 'text' else 'cast(' ~ column ~ ' as ' ~ type ~ ')' -%}
+    {%- if list -%}
+    select {{ expression }} from {{ list }} where true
+    {%- else -%}
     select {{ expression }} from {{ source('kefu', 'worklist') }} where slot = {{ kf_slot_of_build() }} and entity = '{{ entity }}'
+    {%- endif -%}
     {%- if only_from_raw %} and root <> ''{% endif -%}
     {%- if of_source %} and source = '{{ of_source }}'{% endif -%}
 {%- endmacro %}
@@ -39,9 +44,15 @@ Staging asks the build for its slot: its views serve both, and stay from one bui
     {%- endif -%}
 {%- endmacro %}
 
-{#- From canonical on: the rows to make anew. What changes by the passing of time alone is nothing new to the ledger. -#}
+{#-
+From canonical on: the rows to make anew. What changes by the passing of time alone is nothing new to the ledger. A
+model's own roots are those that went before it (kf_before).
+-#}
 {% macro kf_touched(entity, column, type='text') -%}
+    {%- set own = (config.get('meta') or {}).get('root', {}).get('entity') -%}
     {%- if kf_is_full() -%}true
-    {%- else -%}{{ column }} in ({{ kf_worklist(entity, 'id', type, this.schema == 'canonical') }})
+    {%- else -%}
+        {%- set list = 'kf_roots' if own == entity and is_incremental() else none -%}
+        {{ column }} in ({{ kf_worklist(entity, 'id', type, this.schema == 'canonical', list=list) }})
     {%- endif -%}
 {%- endmacro %}
