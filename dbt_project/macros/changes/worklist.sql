@@ -49,7 +49,8 @@ From canonical on: the rows to make anew. What changes by the passing of time al
 model's own roots are those that went before it (kf_before).
 -#}
 {% macro kf_touched(entity, column, type='text') -%}
-    {%- set own = (config.get('meta') or {}).get('root', {}).get('entity') -%}
+    {%- set meta = config.get('meta', {}) if execute else {} -%}
+    {%- set own = meta.get('root', {}).get('entity') -%}
     {%- if kf_is_full() -%}true
     {%- else -%}
         {%- set list = 'kf_roots' if own == entity and is_incremental() else none -%}

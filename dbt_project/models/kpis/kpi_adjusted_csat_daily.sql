@@ -33,7 +33,7 @@ credited as (
         ratings.month_ratings,
         credits.team_id,
         build.case_mix_prior,
-        cast(sum(credits.weight) * 1000000 as bigint) as millionths
+        cast(cast(sum(credits.weight) as decimal(18, 6)) * 1000000 as bigint) as millionths
 
     from ratings
     cross join build

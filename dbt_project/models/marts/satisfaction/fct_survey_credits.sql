@@ -70,7 +70,7 @@ legs as (
         legs.team_id,
         legs.elapsed_handle_seconds as handle_seconds,
         row_number() over (
-            partition by ratings.response_id order by legs.leg_number desc nulls last, legs.leg_id desc
+            partition by ratings.response_id order by legs.leg_number desc nulls last, legs.leg_id desc nulls last
         ) as from_last
 
     from ratings

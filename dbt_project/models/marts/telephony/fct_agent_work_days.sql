@@ -36,7 +36,7 @@ counted as (
     select
         *,
         max(ended_at) over (
-            partition by work_day_id, team_id order by started_at nulls last, ended_at nulls last, leg_id
+            partition by work_day_id, team_id order by started_at nulls last, ended_at nulls last, leg_id nulls last
             rows between unbounded preceding and 1 preceding
         ) as busy_until_at
 

@@ -40,11 +40,11 @@ neighbours as (
     select
         *,
         max(to_second) over (
-            partition by agent_id order by from_second nulls last, to_second nulls last, leg_id
+            partition by agent_id order by from_second nulls last, to_second nulls last, leg_id nulls last
             rows between unbounded preceding and 1 preceding
         ) as busy_to_second,
         lead(from_second) over (
-            partition by agent_id order by from_second nulls last, to_second nulls last, leg_id
+            partition by agent_id order by from_second nulls last, to_second nulls last, leg_id nulls last
         ) as next_from_second
 
     from spans
