@@ -63,6 +63,7 @@ PROFILES: dict[tuple[str, str], tuple[str, Formula]] = {
     ("service_level", "cisco_negative"): ("contacts", lambda f: share(_served(f), _all(f))),
     ("service_level", "xcally"): ("contacts", lambda f: share(_served(f), f.answered | _left_late(f))),
     ("average_hold_time", "all_legs"): ("legs", lambda f: mean(f.hold)),
+    ("average_handle_time", "elapsed"): ("legs", lambda f: mean(f.talk + f.hold.fillna(0) + f.wrap.fillna(0))),
     **{
         ("first_reply_time", name): ("first_replies", lambda f: mean(f.seconds))
         for name in ("zendesk", "chatwoot", "fivetran_dbt_zendesk")
