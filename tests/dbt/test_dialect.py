@@ -61,6 +61,7 @@ def test_nothing_that_is_judged_is_left_out(compiled: Compiled, project: Path) -
     assert all(path.startswith(("models/kpis/", "tests/", "analyses/")) for path in kept & written)
 
 
+@pytest.mark.slow
 def test_only_what_feeds_dashboards_stays_on_postgres(compiled: Compiled) -> None:
     manifest, _ = compiled
     models = {id_: node for id_, node in manifest["nodes"].items() if node["resource_type"] == "model"}
@@ -74,6 +75,7 @@ def test_only_what_feeds_dashboards_stays_on_postgres(compiled: Compiled) -> Non
     assert readers == set(), "what Spark builds cannot read what only Postgres has"
 
 
+@pytest.mark.slow
 def test_types_of_contracts_and_seeds_are_those_both_engines_have(compiled: Compiled) -> None:
     assert judge.contract_findings(compiled[0]) == []
 
