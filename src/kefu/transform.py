@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from psycopg import sql
 
 from kefu import control, warehouse
@@ -29,7 +30,14 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "kpis": ("path:models/kpis",),
 }
 RESOURCES = [word for kind in ("model", "seed", "snapshot", "test") for word in ("--resource-type", kind)]
-EXAMPLES = 5  # rows shown of a failed test
+SETTLED_BY_MODELS = [
+    "path:seeds",
+    "path:models/marts,config.materialized:view",
+    "path:models/kpis,config.materialized:view",
+]
+EXAMPLES = 5  # rows shown of a failed test, values of a failed check
+# In a slot's folder: what became of the last call, which project dbt remembers, what its artifacts are of.
+OUTCOME, PROJECT, ARTIFACTS_OF = "outcome.json", "project.sha256", "artifacts.txt"
 
 
 @dataclass(frozen=True)
@@ -101,13 +109,17 @@ def _calls(layers: list[str], current: Build) -> list[tuple[list[str], bool]]:
 def _call(
     settings: Settings, current: Build, layers: list[str], full: bool, progress: Callable[[str], None]
 ) -> tuple[tuple[Node, ...], float]:
-    target = settings.home / "dbt" / f"slot_{current.slot}"
-    results = target / "run_results.json"
-    results.unlink(missing_ok=True)
+    target = _target(settings, current.slot)
     select = [path for name in layers for path in LAYERS[name]]
-    makes_views = "canonical" in layers and not control.views_stand(settings, current)
-    exclude = [] if makes_views else ["--exclude", "path:models/staging,resource_type:model"]
-    _drop_views(settings, current.slot, [name for name in layers if name != "canonical" or makes_views])
+    makes_staging = "canonical" in layers and not control.views_stand(settings, current)
+    exclude = [] if makes_staging else ["path:models/staging,resource_type:model"]
+    if full:
+        _drop_views(settings, current.slot, [name for name in layers if name != "canonical" or makes_staging])
+    else:
+        # What the models alone decide stands since everything was made anew for them.
+        exclude += SETTLED_BY_MODELS
+        if makes_staging:
+            _drop_views(settings, current.slot, ["canonical"])
     status, output = run_dbt(
         settings,
         current.slot,
@@ -120,24 +132,27 @@ def _call(
             "--indirect-selection",
             "buildable",
             *RESOURCES,
-            *exclude,
+            *(["--exclude", *exclude] if exclude else []),
             *(["--full-refresh"] if full else []),
+            *_without_artifacts(settings, current.slot),
         ],
         progress,
     )
-    if not results.exists():
+    outcome = target / OUTCOME
+    if not outcome.exists():
         raise KefuError(
             "dbt did not get as far as running a model.",
             found="\n".join(output[-15:]),
             where=str(settings.home / "logs" / "dbt.log"),
         )
-    nodes, failures, seconds = _read(results, target / "manifest.json")
+    found = json.loads(outcome.read_text(encoding="utf-8"))
+    nodes = tuple(Node(**node) for node in found["nodes"])
     control.record_models(settings, current, [asdict(node) for node in nodes])
-    if status != 0 or failures:
-        raise _failed(settings, failures)
-    if makes_views:
+    if status != 0 or found["failures"]:
+        raise _failed(settings, current, found["failures"])
+    if makes_staging:
         control.mark_views(settings, current)
-    return nodes, seconds
+    return nodes, found["seconds"]
 
 
 def _drop_views(settings: Settings, slot: str, layers: list[str]) -> None:
@@ -168,11 +183,12 @@ def run_dbt(
 ) -> tuple[int, list[str]]:
     """Run a dbt command against a slot; its exit status and the lines it printed."""
     project = settings.project / "dbt_project"
-    target = settings.home / "dbt" / f"slot_{slot}"
+    target = _target(settings, slot)
     (settings.home / "logs").mkdir(parents=True, exist_ok=True)
     _forget_other_project(project, target)
+    (target / OUTCOME).unlink(missing_ok=True)
     command = [
-        str(Path(sys.executable).with_name("dbt")),
+        *(sys.executable, "-P", "-m", "kefu.dbt_call", str(target / OUTCOME)),
         "--no-use-colors",
         "--log-path",
         str(settings.home / "logs"),
@@ -203,7 +219,13 @@ def run_dbt(
         except BaseException:
             process.terminate()
             raise
+    if process.returncode == 0 and "--no-write-json" not in arguments:
+        (target / ARTIFACTS_OF).write_text(_described(settings, target), encoding="ascii")
     return process.returncode, lines
+
+
+def _target(settings: Settings, slot: str) -> Path:
+    return settings.home / "dbt" / f"slot_{slot}"
 
 
 def _forget_other_project(project: Path, target: Path) -> None:
@@ -211,11 +233,25 @@ def _forget_other_project(project: Path, target: Path) -> None:
     digest = hashlib.sha256()
     for path in sorted(path for path in project.rglob("*") if path.is_file()):
         digest.update(f"{path.relative_to(project)}\0".encode() + path.read_bytes())
-    mark = target / "project.sha256"
+    mark = target / PROJECT
     if not mark.exists() or mark.read_text(encoding="ascii") != digest.hexdigest():
         target.mkdir(parents=True, exist_ok=True)
         (target / "partial_parse.msgpack").unlink(missing_ok=True)
         mark.write_text(digest.hexdigest(), encoding="ascii")
+
+
+def _without_artifacts(settings: Settings, slot: str) -> list[str]:
+    """Spare dbt's artifacts where those there are say the same: of this project, in this database."""
+    mark = _target(settings, slot) / ARTIFACTS_OF
+    stand = mark.exists() and mark.read_text(encoding="ascii") == _described(settings, mark.parent)
+    return ["--no-write-json"] if stand else []
+
+
+def _described(settings: Settings, target: Path) -> str:
+    """What dbt's artifacts describe, in one line: the project and the database."""
+    mark = target / PROJECT
+    project = mark.read_text(encoding="ascii") if mark.exists() else ""
+    return f"{project} {warehouse.address(settings)} {settings.warehouse.database}"
 
 
 def environment(settings: Settings) -> dict[str, str]:
@@ -229,51 +265,21 @@ def environment(settings: Settings) -> dict[str, str]:
         "KEFU_DBT_DATABASE": settings.warehouse.database,
         "KEFU_DBT_USER": warehouse.user(settings, "transformer"),
         "KEFU_DBT_PASSWORD": warehouse.password(settings, "transformer"),
+        # Every statement of every build would be a tenth of what dbt does; whoever wants them says so.
+        "DBT_LOG_LEVEL_FILE": os.environ.get("DBT_LOG_LEVEL_FILE", "info"),
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
         "DO_NOT_TRACK": "1",
     }
 
 
-def _read(results: Path, manifest: Path) -> tuple[tuple[Node, ...], list[dict[str, Any]], float]:
-    found = json.loads(results.read_text(encoding="utf-8"))
-    nodes = json.loads(manifest.read_text(encoding="utf-8"))["nodes"]
-    listed, failures = [], []
-    for result in found["results"]:
-        node = nodes.get(result["unique_id"])
-        if node is None:
-            continue  # an exposure: nothing runs
-        path = Path(node["original_file_path"]).parts
-        rows = result["adapter_response"].get("rows_affected")
-        listed.append(
-            Node(
-                model=node["name"],
-                kind=node["resource_type"],
-                layer=path[1] if path[0] == "models" else path[0],
-                status=result["status"],
-                rows_built=rows if isinstance(rows, int) and rows >= 0 else None,
-                seconds=result["execution_time"],
-                message=result["message"],
-            )
-        )
-        if result["status"] in ("error", "fail", "runtime error"):
-            failures.append(
-                {
-                    "name": node["name"],
-                    "kind": node["resource_type"],
-                    "message": result["message"],
-                    "sql": result.get("compiled_code") or node.get("compiled_code"),
-                    "description": node.get("description") or "",
-                }
-            )
-    return tuple(listed), failures, found["elapsed_time"]
-
-
-def _failed(settings: Settings, failures: list[dict[str, Any]]) -> KefuError:
+def _failed(settings: Settings, current: Build, failures: list[dict[str, Any]]) -> KefuError:
     lines = []
     for failure in failures:
         lines.append(f"  - {failure['kind']} {failure['name']}: {' '.join((failure['message'] or '').split())}")
         if failure["kind"] == "test" and failure["sql"]:
             lines += [f"      {row}" for row in _examples(settings, failure["sql"])]
+        elif failure["checks"] and failure["sql"]:
+            lines += [f"      {row}" for row in _unknown(settings, current, failure)]
     return KefuError(
         f"The build failed: {len(failures)} of its models and tests.\n" + "\n".join(lines),
         where=str(settings.home / "logs" / "dbt.log"),
@@ -281,14 +287,37 @@ def _failed(settings: Settings, failures: list[dict[str, Any]]) -> KefuError:
     )
 
 
-def _examples(settings: Settings, sql: str) -> list[str]:
+def _examples(settings: Settings, query: str) -> list[str]:
     """A few of the rows a failed test found, as text."""
-    import psycopg
-
     try:
         with warehouse.connect(settings, "transformer") as connection:
-            cursor = connection.execute(f"select * from ({sql}) as failed limit {EXAMPLES}".encode())
+            cursor = connection.execute(f"select * from ({query}) as failed limit {EXAMPLES}".encode())
             names = [column.name for column in cursor.description or ()]
             return [", ".join(f"{name}={value}" for name, value in zip(names, row, strict=True)) for row in cursor]
     except psycopg.Error:
         return []  # what the test reads may itself have failed; its message says so
+
+
+def _unknown(settings: Settings, current: Build, failure: dict[str, Any]) -> list[str]:
+    """What a model would have written against the checks of its columns: the values, and in how many rows."""
+    lines = []
+    try:
+        with warehouse.connect(settings, "transformer") as connection:
+            # The model's select as it ran: the worklist is kept until a build has succeeded.
+            roots = sql.SQL(
+                "create temporary table kf_roots on commit drop as"
+                " select id, root, source from control.worklist where slot = {} and entity = {}"
+            )
+            connection.execute(roots.format(sql.Literal(current.slot), sql.Literal(failure["root"])))
+            connection.execute(f"create temporary table kf_rows on commit drop as {failure['sql']}".encode())
+            for column, check in failure["checks"].items():
+                found = connection.execute(
+                    f"select {column}, count(*) from kf_rows where not ({check})"
+                    f" group by {column} order by 2 desc, 1 limit {EXAMPLES}".encode()
+                ).fetchall()
+                if found:
+                    told = ", ".join(f"{value!r} ({count:,} times)" for value, count in found)
+                    lines.append(f"{column}: expected {check}, found {told}")
+    except psycopg.Error:
+        return lines  # the model failed for another reason; its message says so
+    return lines

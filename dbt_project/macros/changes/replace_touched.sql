@@ -1,8 +1,7 @@
 {#-
-Hooks around every model from canonical on. One with `meta.root` is incremental: what it holds of the roots on the
-worklist goes before, is made anew, and what came out otherwise than it was is announced to the models above. Which
-roots these are is settled before (`kf_roots`): what a model beside it announces meanwhile would else be made anew but
-not have gone.
+What a model with `meta.root` does with the roots on the worklist (materializations/incremental.sql): what it holds of
+them goes, is made anew, and what came out otherwise than it was is announced to the models above. Which roots these are
+is settled before: what a model beside it announces meanwhile would else be made anew but not have gone.
 
 meta:
   root: {entity: ticket, column: ticket_id}    whose rows are replaced together; type: date if it is one;
@@ -16,34 +15,47 @@ meta:
   due: [{entity: ticket, column: ticket_id, at: occurred_at}]   roots that change by themselves at an instant to come
 -#}
 
-{% macro kf_before() -%}
-    {%- set meta = config.get('meta', {}) if execute else {} -%}
-    {%- set root = meta.get('root') -%}
-    {%- if root and is_incremental() -%}
+{#- Settles the roots of this model (table kf_roots) and says whether there are any. -#}
+{% macro kf_settle_roots() -%}
+    {%- set meta = config.get('meta') -%}
+    {%- set settled -%}
         {%- for other in meta.get('hangs_on', []) %}
-        {{ kf_touch_through(root.entity, ref(other.relation), other.column, other.entity, other.by) }};
+        {{ kf_touch_through(meta.root.entity, ref(other.relation), other.column, other.entity, other.by) }};
         {%- endfor %}
         {%- if meta.get('spreads') %}{{ context[meta.spreads]() }};
         {% endif -%}
         create temporary table kf_roots on commit drop as
         select id, root, source from {{ source('kefu', 'worklist') }}
-        where slot = {{ kf_slot_of_build() }} and entity = '{{ root.entity }}';
+        where slot = {{ kf_slot_of_build() }} and entity = '{{ meta.root.entity }}';
         analyze kf_roots;
-        create temporary table kf_before on commit drop as
-        select * from {{ this }} where {{ kf_is_on_worklist(root) }};
-        delete from {{ this }} where {{ kf_is_on_worklist(root) }}
-    {%- endif -%}
+        select exists ({{ kf_roots_of(meta.root) }})
+    {%- endset -%}
+    {%- call statement('settled', fetch_result=True) -%}{{ settled }}{%- endcall -%}
+    {{ return(load_result('settled')['data'][0][0]) }}
 {%- endmacro %}
 
-{% macro kf_after() -%}
-    {%- set meta = config.get('meta', {}) if execute else {} -%}
-    {%- if execute and config.get('materialized') == 'view' -%}
-    {%- elif execute and kf_is_full() -%}
-        analyze {{ this }};
-    {%- elif meta.get('announces') and is_incremental() -%}
-        create temporary table kf_now on commit drop as
+{#- Takes away what the model holds of its roots; what it was is kept (kf_before) if others hear of what changed. -#}
+{% macro kf_take_away() -%}
+    {%- set meta = config.get('meta') -%}
+    {%- call statement() -%}
+        {%- if meta.get('announces') %}
+        create temporary table kf_before on commit drop as
         select * from {{ this }} where {{ kf_is_on_worklist(meta.root) }};
+        {%- endif %}
+        delete from {{ this }} where {{ kf_is_on_worklist(meta.root) }}
+    {%- endcall -%}
+{%- endmacro %}
+
+{#-
+Tells others what came out: models above of what is otherwise than it was (of a table made as a whole they need not be
+told), later builds of what will be due.
+-#}
+{% macro kf_tell(is_whole) -%}
+    {%- set meta = config.get('meta', {}) -%}
+    {%- set told -%}
+        {%- if meta.get('announces') and not is_whole -%}
         create temporary table kf_difference on commit drop as
+        with kf_now as materialized (select * from {{ this }} where {{ kf_is_on_worklist(meta.root) }})
         (select * from kf_before except all select * from kf_now)
         union all
         (select * from kf_now except all select * from kf_before);
@@ -62,9 +74,9 @@ meta:
         order by 1, 3
         on conflict do nothing;
         {%- endfor -%}
-    {%- endif -%}
-    {%- if meta.get('due') -%}
-        {%- if kf_is_full() %}
+        {%- endif -%}
+        {%- if meta.get('due') -%}
+        {%- if is_whole %}
         delete from {{ source('kefu', 'due') }}
         where model = '{{ this.identifier }}' and slot in (select slots.slot from {{ kf_slots_concerned() }});
         {%- endif %}
@@ -74,9 +86,13 @@ meta:
         from {{ this }}
         cross join {{ kf_slots_concerned() }}
         where {{ due.at }} > (select as_of_at from {{ source('kefu', 'build') }})
-        {%- if not kf_is_full() %} and {{ kf_is_on_worklist(meta.root) }}{% endif %}
+        {%- if not is_whole %} and {{ kf_is_on_worklist(meta.root) }}{% endif %}
         on conflict do nothing;
         {%- endfor -%}
+        {%- endif -%}
+    {%- endset -%}
+    {%- if told | trim -%}
+        {%- call statement() -%}{{ told }}{%- endcall -%}
     {%- endif -%}
 {%- endmacro %}
 
@@ -118,12 +134,17 @@ with the source in front or without it (kf_contact_links).
 
 {#- Whether a row of this model, or (to a test) of another `relation`, belongs to a root on the worklist. -#}
 {% macro kf_is_on_worklist(root, relation=none) -%}
-    {%- set is_ledger = (relation or this).schema == 'canonical' and not root.get('derived') -%}
-    {%- set list = 'kf_roots' if relation is none else none -%}
-    {%- set ids = kf_worklist(root.entity, 'id', root.get('type', 'text'), is_ledger, list=list) -%}
+    {%- set ids = kf_roots_of(root, relation) -%}
     {%- if root.get('onwards') -%}{{ root.column }} >= (select min(listed.id) from ({{ ids }}) as listed (id))
     {%- else -%}{{ root.column }} in ({{ ids }})
     {%- endif -%}
+{%- endmacro %}
+
+{#- The roots on the worklist whose rows a model replaces: this one's, settled before, or those of another `relation`. -#}
+{% macro kf_roots_of(root, relation=none) -%}
+    {%- set is_ledger = (relation or this).schema == 'canonical' and not root.get('derived') -%}
+    {%- set list = 'kf_roots' if relation is none else none -%}
+    {{ kf_worklist(root.entity, 'id', root.get('type', 'text'), is_ledger, list=list) }}
 {%- endmacro %}
 
 {#- dbt asks this what a test reads of a model: of an incremental one, in an incremental build, what was made anew. -#}

@@ -46,7 +46,7 @@ with those of this entity and slot alone.
 
 {#-
 From canonical on: the rows to make anew. What changes by the passing of time alone is nothing new to the ledger. A
-model's own roots are those that went before it (kf_before).
+model's own roots are those settled before it (kf_settle_roots).
 -#}
 {% macro kf_touched(entity, column, type='text') -%}
     {%- set meta = config.get('meta', {}) if execute else {} -%}

@@ -245,14 +245,14 @@ def check_raw(settings: Settings, server: int, as_of: int) -> Answer:
 
 def build(settings: Settings, server: int, as_of: int) -> Answer:
     """Build and test every layer into the slot nobody reads: `kefu build`."""
-    from kefu import control, pipeline
+    from kefu import control, pipeline, transform
 
     watch = Watch(server)
     pipeline.build(as_of=_instant(as_of), settings=settings)
     read = watch.read()
     current = control.current_build(settings)
-    results = settings.home / "dbt" / f"slot_{current.slot}" / "run_results.json"
-    running = float(json.loads(results.read_text())["elapsed_time"])
+    outcome = settings.home / "dbt" / f"slot_{current.slot}" / transform.OUTCOME
+    running = float(json.loads(outcome.read_text())["seconds"])
     with warehouse.connect(settings) as connection:
         nodes = connection.execute(
             "select kind, model, layer, rows_built, seconds from control.model_runs where build_id = %s"
