@@ -185,6 +185,40 @@ def test_history_grows_with_what_changes(centre: Settings, project: Path) -> Non
     assert grown == [(sum(map(len, rows.values())), 0), (0, 0), (1, 1)]
 
 
+def test_a_history_from_before_days_had_digests_goes_on(centre: Settings, project: Path) -> None:
+    rows = invented(project)
+    first = publication(centre, rows)
+    was = everything(centre)
+    with database.connect(centre) as connection:
+        tables = [
+            name
+            for (name,) in connection.execute(
+                "select table_name from information_schema.tables where table_schema = 'kpis_history'"
+                " and starts_with(table_name, 'kpi_')"
+            )
+        ]
+        for table in tables:
+            name = sql.Identifier("kpis_history", table)
+            connection.execute(sql.SQL("alter table {} add column row_hash uuid").format(name))
+            connection.execute(sql.SQL("update {} as kept set row_hash = md5(kept::text)::uuid").format(name))
+            connection.execute(sql.SQL("alter table {} alter column row_hash set not null").format(name))
+        connection.execute("drop table kpis_history.days")
+    later = {table: [dict(row) for row in listed] for table, listed in rows.items()}
+    gone = later["kpi_freshness"].pop()["service_date"]
+    later["kpi_freshness"] = [row for row in later["kpi_freshness"] if row["service_date"] != gone]
+    later["kpi_backlog_daily"][4]["open_tickets"] += 1
+    publication(centre, later)
+    publication(centre, later)
+    assert everything(centre, first) == was
+    with database.connect(centre) as connection:
+        grown = connection.execute(
+            "select rows_added, rows_closed from kpis_history.publications order by publication_id"
+        ).fetchall()
+        [(digests,)] = connection.execute("select count(*) from kpis_history.days").fetchall()
+    assert grown[1:] == [(1, 1 + len(TEAMS)), (0, 0)]
+    assert digests == sum(len({row["service_date"] for row in listed}) for listed in later.values())
+
+
 def test_tables_may_gain_and_lose_columns_and_change_their_types(centre: Settings, project: Path) -> None:
     rows = invented(project)
     first = publication(centre, rows)

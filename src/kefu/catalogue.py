@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -489,6 +490,12 @@ def _of_bands(metric: Mapping[str, Any], meta: Mapping[str, Any]) -> tuple[str, 
     bands = f"{bands} filter (where {band} is not null)"
     value, low, high = (f"cast(kpis.{name}{end}{bands} as double precision)" for end in ("", "_low", "_high"))
     return f"sum(case when {band} is not null then durations end)", value, low, high
+
+
+def lowest_sql(kpi: Kpi) -> str | None:
+    """SQL of what a percentile cannot be lower than: it is one of what it is formed from. None for any other KPI."""
+    ordered = re.search(r"within group \(order by kpis\.counted(?:_at\(service_date, |\()(.+), \w+\)\)", kpi.value_sql)
+    return f"min({ordered[1]})" if ordered else None
 
 
 def _validate(meta: Mapping[str, Any], model: Mapping[str, Any]) -> None:

@@ -5,6 +5,9 @@ and those that went are closed: a row holds from ``from_publication`` up to, not
 history grows with what changes, and any publication can be rebuilt to the last digit, with the formula of then. It is
 written in the transaction that turns the views.
 
+What changed is found day by day: ``kpis_history.days`` holds a digest of every day's rows as they were published last,
+and only days whose digest is another are compared row by row.
+
 A table's columns may change from one publication to the next: ``kpis_history.layouts`` says which it had and under
 which name each is kept here (another one where its type changed).
 """
@@ -26,9 +29,10 @@ from kefu.errors import KefuError
 from kefu.settings import Settings
 
 SCHEMA = "kpis_history"
-KEPT = ("publications", "definitions", "layouts")  # ours; the other tables are named after those of kpis
+KEPT = ("publications", "definitions", "layouts", "days")  # ours; the other tables are named after those of kpis
 BETWEEN = ("from_publication", "to_publication")
-HASH = "row_hash"
+# Types of which equal values are also written the same, so that a hash tells all there is to tell.
+PLAIN = ("bigint", "integer", "smallint", "boolean", "text", "date", "timestamp", "numeric(")
 
 TABLES = """
 create schema if not exists kpis_history;
@@ -60,6 +64,15 @@ create table if not exists kpis_history.layouts (
 );
 comment on table kpis_history.layouts is
 'Which columns a KPI table had, and the column of kpis_history that keeps each.';
+create table if not exists kpis_history.days (
+    table_name text not null,
+    day date not null,
+    rows bigint not null,
+    digest numeric not null,
+    primary key (table_name, day)
+);
+comment on table kpis_history.days is
+'Of every day of a KPI table as it was published last: how many rows it has, and the sum of their hashes.';
 """
 
 
@@ -78,18 +91,60 @@ class Published:
 
 @dataclass(frozen=True)
 class _Staged:
-    """What a publication will change in the history of one table; the rows wait in temporary tables."""
+    """What a publication will change in the history of one table; what changed waits in temporary tables."""
 
     table: str
+    built: sql.Identifier
     columns: tuple[tuple[str, str, str], ...]  # name, type, name here
+    is_new: bool  # nothing of it is kept yet
     changed_layout: bool
+
+    @property
+    def kept(self) -> sql.Identifier:
+        """The table that keeps it."""
+        return sql.Identifier(SCHEMA, self.table)
+
+    def names(self, *, kept: bool = False) -> sql.Composed:
+        """Its columns, by their names here if ``kept``."""
+        return sql.SQL(", ").join(sql.Identifier(here if kept else name) for name, _, here in self.columns)
+
+    def day(self, *, kept: bool = False) -> sql.Composable:
+        """SQL for the day of a row; one for all rows of a table that knows none."""
+        for name, kind, here in self.columns:
+            if (name, kind) == ("service_date", "date"):
+                return sql.SQL("coalesce({}, '-infinity')").format(sql.Identifier(here if kept else name))
+        return sql.SQL("date '-infinity'")
+
+    def hash(self, *, kept: bool = False, seed: int = 0) -> sql.Composed:
+        """SQL for a hash of a row, the same for rows that are the same."""
+        values = [
+            sql.SQL("{}" if kind.startswith(PLAIN) else "{}::text").format(sql.Identifier(here if kept else name))
+            for name, kind, here in self.columns
+        ]
+        return sql.SQL("hash_record_extended(row({}), {})").format(sql.SQL(", ").join(values), sql.Literal(seed))
+
+    def hashes(self, *, kept: bool = False) -> sql.Composed:
+        """SQL for two of them, which two rows have in common only if they are the same: 128 bits."""
+        return sql.SQL("{} as hash, {} as other_hash").format(self.hash(kept=kept), self.hash(kept=kept, seed=1))
+
+    def digests(self, *, kept: bool = False) -> sql.Composed:
+        """SQL for a row a day: how many rows it has, and the sum of their hashes; ``kept``: as published last."""
+        return sql.SQL("select {} as day, count(*) as rows, sum({}) as digest from {} group by 1").format(
+            self.day(kept=kept),
+            self.hash(kept=kept),
+            sql.SQL("{} where to_publication is null").format(self.kept) if kept else self.built,
+        )
 
 
 def prepare(connection: psycopg.Connection[Any]) -> None:
     """Create what the history is kept in; in the connection's transaction."""
-    if connection.execute("select to_regclass('kpis_history.layouts')").fetchone() == (None,):
+    if connection.execute("select to_regclass('kpis_history.days')").fetchone() == (None,):
         connection.execute("select pg_advisory_xact_lock(hashtext('kpis_history'))")
         connection.execute(TABLES)
+        for table in set(_columns(connection, SCHEMA)) - set(KEPT):  # when days had no digests each row had a hash
+            connection.execute(
+                sql.SQL("alter table {} drop column if exists row_hash").format(sql.Identifier(SCHEMA, table))
+            )
         for reader in warehouse.READERS:
             who = sql.Identifier(reader)
             connection.execute(sql.SQL("grant usage on schema kpis_history to {}").format(who))
@@ -102,47 +157,80 @@ def prepare(connection: psycopg.Connection[Any]) -> None:
 def stage(connection: psycopg.Connection[Any], settings: Settings, slot: str) -> tuple[_Staged, ...]:
     """Find out what of a slot is not as it was published last, before the views are turned.
 
-    The rows wait in temporary tables of the session; nobody else publishes meanwhile.
+    It waits in temporary tables of the session; nobody else publishes meanwhile.
     """
     staged = []
     present, history = _columns(connection, f"kpis_{slot}"), _columns(connection, SCHEMA)
-    # the text of a row, which tells whether it is the same, must not hang on who asks
+    # the text of a value, which tells whether it is the same, must not hang on who asks
     connection.execute("set local datestyle = 'ISO'")
     connection.execute("set local timezone = 'UTC'")
     connection.execute("set local extra_float_digits = 1")
+    connection.execute("set local work_mem = '64MB'")  # the hashes of a large table
     for table in sorted({kpi.table for kpi in catalogue.load(settings.project).values()} & set(present)):
         here = history.get(table)
         columns = tuple((name, kind, _kept_as(name, kind, here or {})) for name, kind in present[table].items())
-        layout = _layout(connection, table)
-        names = sql.SQL(", ").join(sql.Identifier(name) for name, *_ in columns)
-        said = ",".join(f"{name} {kind}" for name, kind, _ in columns)
-        waiting = sql.SQL(", ").join([_temporary("fresh", table), _temporary("gone", table)])
-        connection.execute(sql.SQL("drop table if exists {}").format(waiting))
-        connection.execute(
-            sql.SQL("create temporary table {} as select {}, md5({} || row({})::text)::uuid as {} from {}").format(
-                _temporary("fresh", table), names, sql.Literal(said), names, sql.Identifier(HASH),
-                sql.Identifier(f"kpis_{slot}", table),
-            )
-        )  # fmt: skip
-        gone = _temporary("gone", table)
-        connection.execute(sql.SQL("create temporary table {} ({} uuid)").format(gone, sql.Identifier(HASH)))
-        if here is not None:
-            fresh, kept = _temporary("fresh", table), sql.Identifier(SCHEMA, table)
-            connection.execute(
-                sql.SQL(
-                    "insert into {gone} select kept.row_hash from {kept} as kept"
-                    " where kept.to_publication is null"
-                    " and not exists (select from {fresh} as fresh where fresh.row_hash = kept.row_hash)"
-                ).format(gone=gone, kept=kept, fresh=fresh)
-            )
-            connection.execute(
-                sql.SQL(
-                    "delete from {fresh} as fresh using {kept} as kept"
-                    " where kept.to_publication is null and kept.row_hash = fresh.row_hash"
-                ).format(kept=kept, fresh=fresh)
-            )
-        staged.append(_Staged(table, columns, layout != [[name, kept_as] for name, _, kept_as in columns]))
+        layout = [[name, kept_as] for name, _, kept_as in columns]
+        one = _Staged(
+            table,
+            sql.Identifier(f"kpis_{slot}", table),
+            columns,
+            is_new=here is None,
+            changed_layout=_layout(connection, table) != layout,
+        )
+        if not one.is_new:  # else nobody reads it yet, and it is kept as it is
+            _stage(connection, one)
+        staged.append(one)
     return tuple(staged)
+
+
+def _stage(connection: psycopg.Connection[Any], one: _Staged) -> None:
+    """The rows of a table that are new, and where those lie that are gone; of a changed layout all of them."""
+    names = {what: _temporary(what, one.table) for what in ("now", "changed", "built", "kept", "fresh", "gone")}
+
+    def put(what: str, query: sql.Composed) -> None:
+        connection.execute(sql.SQL("create temporary table {} as {}").format(names[what], query))
+
+    connection.execute(sql.SQL("drop table if exists {}").format(sql.SQL(", ").join(names.values())))
+    if one.changed_layout:
+        put("fresh", sql.SQL("select {} from {}").format(one.names(), one.built))
+        return
+    put("now", one.digests())
+    put(
+        "changed",
+        sql.SQL(
+            "select day from {} as now full join ({}) as before using (day)"
+            " where (now.rows, now.digest) is distinct from (before.rows, before.digest)"
+        ).format(names["now"], _before(connection, one)),
+    )
+    of_those = sql.SQL("in (select day from {})").format(names["changed"])
+    put(
+        "built",
+        sql.SQL("select {}, {} from {} where {} {}").format(one.names(), one.hashes(), one.built, one.day(), of_those),
+    )
+    put(
+        "kept",
+        sql.SQL("select ctid as place, {} from {} where to_publication is null and {} {}").format(
+            one.hashes(kept=True), one.kept, one.day(kept=True), of_those
+        ),
+    )
+    for what, of, other in (("fresh", "built", "kept"), ("gone", "kept", "built")):
+        put(
+            what,
+            sql.SQL(
+                "select * from {} as these where not exists (select from {} as those"
+                " where those.hash = these.hash and those.other_hash = these.other_hash)"
+            ).format(names[of], names[other]),
+        )
+
+
+def _before(connection: psycopg.Connection[Any], one: _Staged) -> sql.Composable:
+    """The digests of a table's days as they were published last."""
+    kept = sql.SQL("select day, rows, digest from kpis_history.days where table_name = {}").format(
+        sql.Literal(one.table)
+    )
+    if connection.execute(kept + sql.SQL(" limit 1")).fetchone():
+        return kept
+    return one.digests(kept=True)  # published before there were digests
 
 
 def record(
@@ -157,6 +245,7 @@ def record(
     for one in staged:
         added += _add(connection, one, number)
         closed += _close(connection, one, number)
+        _digest(connection, one)
     _close_tables_gone(connection, [one.table for one in staged], number)
     _define(connection, settings, number)
     connection.execute(
@@ -168,29 +257,26 @@ def record(
 
 
 def _add(connection: psycopg.Connection[Any], one: _Staged, number: int) -> int:
-    kept = sql.Identifier(SCHEMA, one.table)
     here = _columns(connection, SCHEMA).get(one.table)
     if here is None:
         connection.execute(
-            sql.SQL(
-                "create table {} (row_hash uuid not null, from_publication bigint not null, to_publication bigint)"
-            ).format(kept)
+            sql.SQL("create table {} (from_publication bigint not null, to_publication bigint)").format(one.kept)
         )
         for reader in warehouse.READERS:
-            connection.execute(sql.SQL("grant select on {} to {}").format(kept, sql.Identifier(reader)))
+            connection.execute(sql.SQL("grant select on {} to {}").format(one.kept, sql.Identifier(reader)))
         here = {}
     for _, kind, kept_as in one.columns:
         if kept_as not in here:
             connection.execute(
-                sql.SQL("alter table {} add column {} {}").format(kept, sql.Identifier(kept_as), sql.SQL(kind))
+                sql.SQL("alter table {} add column {} {}").format(one.kept, sql.Identifier(kept_as), sql.SQL(kind))
             )
     done = connection.execute(
-        sql.SQL("insert into {} ({}, row_hash, from_publication) select {}, row_hash, {} from {}").format(
-            kept,
-            sql.SQL(", ").join(sql.Identifier(kept_as) for *_, kept_as in one.columns),
-            sql.SQL(", ").join(sql.Identifier(name) for name, *_ in one.columns),
+        sql.SQL("insert into {} ({}, from_publication) select {}, {} from {}").format(
+            one.kept,
+            one.names(kept=True),
+            one.names(),
             sql.Literal(number),
-            _temporary("fresh", one.table),
+            one.built if one.is_new else _temporary("fresh", one.table),
         )
     )
     if one.changed_layout:
@@ -206,14 +292,41 @@ def _add(connection: psycopg.Connection[Any], one: _Staged, number: int) -> int:
 
 
 def _close(connection: psycopg.Connection[Any], one: _Staged, number: int) -> int:
-    return connection.execute(
+    if one.changed_layout:
+        return connection.execute(
+            sql.SQL(
+                "update {} set to_publication = {number} where to_publication is null and from_publication < {number}"
+            ).format(one.kept, number=sql.Literal(number))
+        ).rowcount
+    gone = _temporary("gone", one.table)
+    closed = connection.execute(
         sql.SQL(
             "update {} as kept set to_publication = {} from {} as gone"
-            " where kept.to_publication is null and kept.from_publication < {} and kept.row_hash = gone.row_hash"
-        ).format(
-            sql.Identifier(SCHEMA, one.table), sql.Literal(number), _temporary("gone", one.table), sql.Literal(number)
-        )
+            " where kept.ctid = gone.place and kept.to_publication is null and {} = gone.hash"
+        ).format(one.kept, sql.Literal(number), gone, one.hash(kept=True))
     ).rowcount
+    if (closed,) != connection.execute(sql.SQL("select count(*) from {}").format(gone)).fetchone():
+        raise KefuError(
+            f"{SCHEMA}.{one.table} was rewritten while it was compared; nothing was published.",
+            do="Publish again: `kefu publish`.",
+        )
+    return closed
+
+
+def _digest(connection: psycopg.Connection[Any], one: _Staged) -> None:
+    """Keep the digests of a table's days as they are published now."""
+    changed: sql.Composable = sql.SQL("true")
+    table, now = sql.Literal(one.table), one.digests(kept=True)
+    if not one.changed_layout:
+        changed = sql.SQL("day in (select day from {})").format(_temporary("changed", one.table))
+        now = sql.SQL("select * from {}").format(_temporary("now", one.table))
+    connection.execute(sql.SQL("delete from kpis_history.days where table_name = {} and {}").format(table, changed))
+    connection.execute(
+        sql.SQL(
+            "insert into kpis_history.days (table_name, day, rows, digest)"
+            " select {}, day, rows, digest from ({}) as now on conflict do nothing"
+        ).format(table, now)
+    )
 
 
 def _close_tables_gone(connection: psycopg.Connection[Any], tables: list[str], number: int) -> None:
@@ -231,6 +344,7 @@ def _close_tables_gone(connection: psycopg.Connection[Any], tables: list[str], n
             "update kpis_history.layouts set to_publication = %s where table_name = %s and to_publication is null",
             [number, table],
         )
+        connection.execute("delete from kpis_history.days where table_name = %s", [table])
 
 
 def _define(connection: psycopg.Connection[Any], settings: Settings, number: int) -> None:
@@ -271,7 +385,7 @@ def _forget(connection: psycopg.Connection[Any], before: datetime) -> None:
     if not done.rowcount:
         return
     for table in _columns(connection, SCHEMA):
-        if table != "publications":
+        if table not in ("publications", "days"):
             connection.execute(
                 sql.SQL("delete from {} where to_publication <= {}").format(
                     sql.Identifier(SCHEMA, table), sql.Literal(oldest)
@@ -286,7 +400,7 @@ def _temporary(what: str, table: str) -> sql.Identifier:
 def _kept_as(name: str, kind: str, here: dict[str, str]) -> str:
     """The column of the history for a column: its own name, unless that one is of another type."""
     number, kept_as = 1, name
-    while kept_as in (*BETWEEN, HASH) or here.get(kept_as, kind) != kind:
+    while kept_as in BETWEEN or here.get(kept_as, kind) != kind:
         number += 1
         kept_as = f"{name}__{number}"
     return kept_as
@@ -304,7 +418,7 @@ def _columns(connection: psycopg.Connection[Any], schema: str) -> dict[str, dict
         found.setdefault(table, {})[column] = kind
     if schema == SCHEMA:
         for table, columns in found.items():
-            found[table] = {name: kind for name, kind in columns.items() if name not in (*BETWEEN, HASH)}
+            found[table] = {name: kind for name, kind in columns.items() if name not in BETWEEN}
     return found
 
 

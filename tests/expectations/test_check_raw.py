@@ -214,6 +214,9 @@ def test_a_column_that_is_gone_is_a_broken_rule_not_a_crash(new_warehouse: NewWa
     run(settings, "alter table raw_zendesk.groups drop column name")
     with pytest.raises(KefuError, match='could not be checked: column "name" does not exist'):
         check(settings, "zendesk")
+    with database.connect(settings) as connection:
+        broken = connection.execute("select table_name, rule from control.checks where not ok").fetchall()
+    assert broken == [("raw_zendesk.groups", "Every group has a name")], "the other rules of the table were checked"
 
 
 def test_a_few_dirty_rows_of_a_file_pass_and_many_do_not(landed: Settings) -> None:

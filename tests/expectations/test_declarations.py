@@ -34,5 +34,5 @@ def test_every_table_a_source_lands_has_a_suite_from_its_key_to_how_much_is_kept
         first, *_, last = suites[table.name]
         assert sorted(first.columns) == sorted(table.key), table.name
         if table.name != "file_reasons":  # a file corrected leaves no reasons
-            assert last.meta["share_kept"] >= 0.5, table.name
+            assert last.share >= 0.5, table.name
     assert set(suites) == {table.name for table in kinds()[kind].tables}

@@ -1,17 +1,14 @@
-"""Holds tables to their suites with Great Expectations, and finds out which rows broke a rule.
+"""Holds tables to their suites, and finds out which rows broke a rule.
 
-Great Expectations says whether each rule holds and how many rows break it: one batch a table, all its row rules in one
-scan, and one batch of its days, all rules about them in another. For rules that are broken plain SQL then fetches five
-rows and no more, however many there are.
+What breaks the rules of a table is counted in one statement (`kefu.expectations.measure`); Great Expectations says by
+those counts whether each rule holds (`kefu.expectations.library`). For rules that are broken plain SQL then fetches
+five rows and no more, however many there are. Importing this module imports Great Expectations (seconds).
 """
 
 from __future__ import annotations
 
-import logging
-import os
 import re
-import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -19,7 +16,10 @@ from typing import Any
 
 import psycopg
 
+from kefu.expectations.library import Library
+from kefu.expectations.measure import Measured, measure
 from kefu.expectations.model import Finding, Severity
+from kefu.expectations.rules import Binding, Kept, Key, Rule
 
 EXAMPLES = 5
 HIDDEN = "…"
@@ -63,138 +63,102 @@ def check(
     ``accept_loss``: rows that are gone only warn.
     Returns the findings in the order of the suites, and table -> rows now.
     """
-    from kefu.expectations import rules
-
-    findings: list[Finding] = []
-    rows_now: dict[str, int] = {}
+    held: list[_Held] = []
+    absent: dict[str, Finding] = {}
     with psycopg.connect(url, options=schema.options(), autocommit=True) as connection:
         existing = _tables(connection, schema.name)
-        batches = _Batches(url, schema)
+        for table, suite in suites.items():
+            before = rows_before.get(table, 0)
+            if table in existing:
+                held.append(_hold(connection, table, suite, existing[table], before, as_of, accept_loss))
+            else:
+                absent[table] = _absent(schema, table, before, accept_loss)
+        library = Library(url, schema.name, schema.options())
         try:
-            for table, suite in suites.items():
-                before = rows_before.get(table, 0)
-                if table not in existing:
-                    findings.append(_absent(schema, table, before, accept_loss))
-                    continue
-                rows_now[table] = rows = _count(connection, f'"{table}"')
-                key = _key(suite)
-                binding = rules.Binding(table, key, existing[table], before, as_of, accept_loss)
-                bound = [binding.bind(rule, number) for number, rule in enumerate(suite)]
-                results = batches.validate(table, bound, key)
-                findings += [
-                    _finding(connection, f"{schema.name}.{table}", table, rule, results[number], key, rows)
-                    for number, rule in enumerate(bound)
-                ]
+            ours = iter(library.judge([one for table in held for one in table.measured]))
+            found = {table.name: _findings(connection, schema, table, ours, library) for table in held}
         finally:
-            batches.close()
-    return findings, rows_now
+            library.close()
+    findings = [one for table in suites for one in (found[table] if table in found else [absent[table]])]
+    return findings, {table.name: table.rows for table in held}
 
 
-class _Batches:
-    """An ephemeral Great Expectations context on one schema."""
+@dataclass(frozen=True)
+class _Held:
+    """A table and what it is held to: our rules with what was measured of them, the library's as they are."""
 
-    def __init__(self, url: str, schema: Schema) -> None:
-        os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
-        logging.getLogger("great_expectations").setLevel(logging.WARNING)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            import great_expectations as gx
-
-            context = gx.get_context(mode="ephemeral")
-            context.variables.progress_bars = {"globally": False}  # type: ignore[assignment]
-            self._source = context.data_sources.add_postgres(
-                name=schema.name,
-                # Great Expectations reads a dollar sign as the name of a variable.
-                connection_string=url.replace("postgresql://", "postgresql+psycopg2://", 1).replace("$", "%24"),
-                kwargs={"connect_args": {"options": schema.options()}},  # type: ignore[call-arg]
-            )
-
-    def validate(self, table: str, bound: Sequence[Any], key: list[str]) -> dict[int, Any]:
-        """Hold a table to rules; the results by the rules' numbers."""
-        from kefu.expectations.rules import DAY, ExpectDaysToSatisfy, days
-
-        of_days = [rule for rule in bound if isinstance(rule, ExpectDaysToSatisfy)]
-        of_rows = [rule for rule in bound if not isinstance(rule, ExpectDaysToSatisfy)]
-        found: dict[int, Any] = {}
-        if of_rows:
-            found |= self._hold(self._source.add_table_asset(name=table, table_name=table), of_rows, key)
-        if of_days:
-            measures = {name: aggregate for rule in of_days for name, aggregate in rule.measures.items()}
-            query = days(f'"{table}"', measures).replace(":", "\\:")  # a colon is SQL here, never a parameter
-            asset = self._source.add_query_asset(name=f"{table} by day", query=query)
-            found |= self._hold(asset, of_days, list(DAY))
-        return found
-
-    def _hold(self, asset: Any, bound: Sequence[Any], key: list[str]) -> dict[int, Any]:
-        import great_expectations as gx
-
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            outcome = (
-                asset.add_batch_definition_whole_table("all")
-                .get_batch()
-                .validate(
-                    gx.ExpectationSuite(name=asset.name, expectations=list(bound)),
-                    result_format={
-                        "result_format": "BASIC",
-                        "return_unexpected_index_query": True,
-                        "unexpected_index_column_names": key,
-                    },
-                )
-            )
-        return {result.expectation_config.meta["number"]: result for result in outcome.results}
-
-    def close(self) -> None:
-        self._source.get_execution_engine().close()
+    name: str
+    key: list[str]
+    rows: int
+    measured: list[tuple[Rule, Measured]]
+    suite: Sequence[Any]
 
 
-def _key(suite: Sequence[Any]) -> list[str]:
-    """The key of a table: what its suite declares to be unique."""
-    from kefu.expectations.rules import ExpectKeyToBeUnique
+def _hold(
+    connection: psycopg.Connection[Any],
+    table: str,
+    suite: Sequence[Any],
+    keys: frozenset[frozenset[str]],
+    rows_before: int,
+    as_of: datetime,
+    accept_loss: bool,
+) -> _Held:
+    """Measure the rules of a table."""
+    # its key is what its suite declares to be unique
+    key = next((list(rule.columns) for rule in suite if isinstance(rule, Key)), [])
+    binding = Binding(table, key, keys, rows_before, as_of, accept_loss)
+    bound = [binding.bind(rule) for rule in suite if isinstance(rule, Rule)]
+    rows, measured = measure(connection, table, bound)
+    return _Held(table, key, rows, list(zip(bound, measured, strict=True)), suite)
 
-    return next((list(rule.columns) for rule in suite if isinstance(rule, ExpectKeyToBeUnique)), [])
+
+def _findings(
+    connection: psycopg.Connection[Any], schema: Schema, table: _Held, ours: Iterator[Any], library: Library
+) -> list[Finding]:
+    """What was found in a table, in the order of its suite; ``ours`` are the results of our rules."""
+    bound = (rule for rule, _ in table.measured)
+    theirs = iter(library.hold(table.name, [rule for rule in table.suite if not isinstance(rule, Rule)], table.key))
+    findings = []
+    for rule in table.suite:
+        if isinstance(rule, Rule):
+            findings.append(_finding(connection, schema, table, next(bound), next(ours)))
+        else:
+            findings.append(_finding(connection, schema, table, rule, next(theirs)))
+    return findings
 
 
-def _finding(
-    connection: psycopg.Connection[Any], name: str, table: str, rule: Any, result: Any, key: list[str], rows: int
-) -> Finding:
-    found = {"table": name, "rule": rule.description, "rows": rows, "severity": str(rule.severity.value)}
+def _finding(connection: psycopg.Connection[Any], schema: Schema, table: _Held, rule: Any, result: Any) -> Finding:
+    severity = rule.severity if isinstance(rule, Rule) else rule.severity.value
+    found = {
+        "table": f"{schema.name}.{table.name}", "rule": rule.description, "rows": table.rows, "severity": str(severity),
+    }  # fmt: skip
     if trouble := _exception(result.exception_info):
         return Finding(**found, ok=False, note=f"could not be checked: {trouble}")
     broken = (result.result or {}).get("unexpected_count")
     if broken is None:  # a rule about the table as a whole
-        return Finding(**found, ok=result.success, note=None if result.success else _observed(rule, rows))
-    query = _query_of_broken_rows(rule, table, key, result)
+        return Finding(**found, ok=result.success, note=None if result.success else _observed(rule, table.rows))
     mostly = getattr(rule, "mostly", 1)
     return Finding(
         **found,
         ok=result.success,
         broken=broken,
         unit=getattr(rule, "finds", "rows"),
-        examples=_examples(connection, query, _ordered_by(rule, key)) if broken and query else (),
+        examples=_examples(connection, *_broken_rows(rule, table, result)) if broken else (),
         note=None if mostly == 1 else f"{1 - mostly:.1%} may",
     )
 
 
-def _ordered_by(rule: Any, key: list[str]) -> int:
-    from kefu.expectations.rules import DAY, ExpectDaysToSatisfy
-
-    if isinstance(rule, ExpectDaysToSatisfy):
-        return len(DAY)
-    return 1 if hasattr(rule, "query") else len(key)
-
-
-def _query_of_broken_rows(rule: Any, table: str, key: list[str], result: Any) -> str | None:
-    if hasattr(rule, "broken_rows"):
-        return str(rule.broken_rows(f'"{table}"', key))
+def _broken_rows(rule: Any, table: _Held, result: Any) -> tuple[str, int]:
+    """SQL that finds what breaks a rule (empty: nobody can say), and how many of its columns put that in order."""
+    if isinstance(rule, Rule):
+        return rule.broken_rows(f'"{table.name}"', table.key), rule.ordered_by(table.key)
     query = (result.result or {}).get("unexpected_index_query")
-    return str(query).strip().rstrip(";") if query else None
+    return str(query or "").strip().rstrip(";"), len(table.key)
 
 
 def _observed(rule: Any, rows: int) -> str:
-    least = getattr(rule, "min_value", None)
-    if least is not None and (rule.meta or {}).get("share_kept") is not None:
-        return f"{rows:,} rows, at least {least:,} expected after those at the last check"
+    if isinstance(rule, Kept):
+        return f"{rows:,} rows, at least {rule.least:,} expected after those at the last check"
     return f"{rows:,} rows"
 
 
@@ -244,12 +208,9 @@ def _tables(connection: psycopg.Connection[Any], schema: str) -> dict[str, froze
     return {table: frozenset(map(frozenset, keys)) for table, keys in connection.execute(query, [schema])}
 
 
-def _count(connection: psycopg.Connection[Any], relation: str) -> int:
-    row = connection.execute(f"select count(*) from {relation} as counted".encode()).fetchone()
-    return int(row[0]) if row else 0
-
-
 def _examples(connection: psycopg.Connection[Any], query: str, ordered_by: int) -> tuple[Mapping[str, Any], ...]:
+    if not query:
+        return ()
     order = f" order by {', '.join(str(n + 1) for n in range(ordered_by))}" if ordered_by else ""
     cursor = connection.execute(f"select * from ({query}) as broken{order} limit {EXAMPLES}".encode())
     names = [column.name for column in cursor.description or ()]

@@ -5,15 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psycopg
 
+from kefu import catalogue
+from kefu.catalogue import Kpi
 from kefu.expectations.engine import PERSONAL
+from kefu.expectations.rules import EARLIEST, days_satisfy, nothing, rows
 from kefu.settings import Settings
-
-if TYPE_CHECKING:
-    from kefu.catalogue import Kpi
 
 Suites = dict[str, dict[str, list[Any]]]
 
@@ -22,8 +22,6 @@ def published_suites(
     settings: Settings, connection: psycopg.Connection[Any], declared: ModuleType, slot: str, *, last_day: str
 ) -> Suites:
     """The suites of a slot: layer -> table -> rules; what is declared first, then what follows."""
-    from kefu import catalogue
-
     suites: Suites = {"marts": {}, "kpis": {}}
     for name, rules_ in declared.SUITES.items():
         layer, table = name.split(".")
@@ -46,8 +44,6 @@ def published_suites(
 
 def in_range(kpi: Kpi) -> list[Any]:
     """A KPI stays, on every day and for every source, within the range the catalogue states for it."""
-    from kefu.expectations.rules import days_satisfy
-
     low, high = kpi.valid_range
     numerator, denominator, value = (f"{kpi.id}__{part}" for part in ("numerator", "denominator", "value"))
     wrong = [f"{value} < {low}"] if low is not None else []
@@ -55,9 +51,11 @@ def in_range(kpi: Kpi) -> list[Any]:
     title = f"{kpi.name['en']} ({kpi.name['zh']})"
     found = []
     if wrong:
+        # a percentile need not be formed: nothing it is formed from is too low, and so it is not
+        measure = (catalogue.lowest_sql(kpi) if high is None else None) or kpi.value_sql
         found.append(
             days_satisfy(
-                f"{title} is {_range(low, high)} on every day", f"not ({' or '.join(wrong)})", {value: kpi.value_sql}
+                f"{title} is {_range(low, high)} on every day", f"not ({' or '.join(wrong)})", {value: measure}
             )
         )
     # what a stock is measured by (days of work: by what was solved of late) may well be nothing
@@ -76,8 +74,6 @@ def in_range(kpi: Kpi) -> list[Any]:
 
 def history_kept(table: str, measure: str, most_lost: float, few: int, last_day: str) -> Any:
     """What readers see today of the past is still there, source by source."""
-    from kefu.expectations.rules import LOSS, nothing
-
     past = f"service_date <= least(date '{last_day}', (select max(service_date) from kpis.{table}))"
     total = "select source, sum({measure}) as total from {table} where {past} group by source"
     seen = total.format(measure=measure, table=f"kpis.{table}", past=past)
@@ -88,13 +84,11 @@ def history_kept(table: str, measure: str, most_lost: float, few: int, last_day:
         f" from ({seen}) as seen left join ({built}) as built using (source)"
         f" where seen.total - coalesce(built.total, 0) > greatest({few}, {most_lost} * seen.total)",
         finds="sources",
-        meta=dict(LOSS),
+        loss=True,
     )
 
 
 def _no_unmapped(types: Mapping[str, str]) -> list[Any]:
-    from kefu.expectations.rules import rows
-
     words = [
         name
         for name, type_ in types.items()
@@ -112,8 +106,6 @@ def _no_unmapped(types: Mapping[str, str]) -> list[Any]:
 
 
 def _not_after(types: Mapping[str, str], last_day: str) -> list[Any]:
-    from kefu.expectations.rules import EARLIEST, rows
-
     if types.get("service_date") != "date":
         return []
     between = f"service_date between date '{EARLIEST}' and date '{last_day}'"
