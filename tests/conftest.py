@@ -168,7 +168,7 @@ def warehouse(databases: Databases) -> Iterator[Settings]:
         yield make()
 
 
-LONGEST = ("demo", "bench", "end_to_end")
+LONGEST = ("dbt", "demo", "golden", "end_to_end", "bench", "expectations")
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
