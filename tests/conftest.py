@@ -7,11 +7,14 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from kefu.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from tests.parsed_project import ParsedProject
 
 NewWarehouse = Callable[..., Settings]
 
@@ -62,7 +65,16 @@ def shared(project: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+def parsed_project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ParsedProject]:
+    """The project as dbt read it, lent to every warehouse as long as the session."""
+    from tests.parsed_project import lent
+
+    with lent(tmp_path_factory) as parsed:
+        yield parsed
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory, parsed_project: ParsedProject) -> Iterator[Settings]:
     """Settings of a temporary KEFU_HOME whose embedded Postgres runs for the whole session, database not prepared."""
     from kefu.stack import postgres
 
@@ -77,22 +89,24 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
 
 
 class Databases:
-    """Fresh, prepared databases on the session's server.
-
-    A name is used again once its database is dropped: dbt reads the project anew for every name it has not met.
-    """
+    """Fresh, prepared databases on the session's server."""
 
     def __init__(self, server: Settings) -> None:
         """``server`` gives every setting but the database's name."""
         self.server = server
         self.taken: set[str] = set()
 
+    def name(self) -> str:
+        """A name nobody has, of the form for which the project is lent (parsed_project.py)."""
+        name = next(name for number in itertools.count(1) if (name := f"kefu_{number:02}") not in self.taken)
+        self.taken.add(name)
+        return name
+
     def make(self, **changes: object) -> Settings:
         """Settings of a new one; the keywords replace fields of the settings."""
         from kefu import warehouse
 
-        name = next(name for number in itertools.count(1) if (name := f"kefu_{number}") not in self.taken)
-        self.taken.add(name)
+        name = self.name()
         named = self.server.warehouse.model_copy(update={"database": name})
         settings = self.server.model_copy(update={"warehouse": named, **changes})
         warehouse.ensure(settings)
@@ -154,7 +168,7 @@ def warehouse(databases: Databases) -> Iterator[Settings]:
         yield make()
 
 
-LONGEST = ("demo", "bench", "end_to_end")
+LONGEST = ("dbt", "demo", "golden", "end_to_end", "bench", "expectations")
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

@@ -16,7 +16,7 @@ import pytest
 import yaml
 from psycopg import sql
 
-from kefu import catalogue, cli, control, history, kpi, publish, restated
+from kefu import catalogue, cli, control, history, kpi, publish, restated, yaml_files
 from kefu import warehouse as database
 from kefu.errors import KefuError
 from kefu.kpi import Question
@@ -42,7 +42,7 @@ def contracts(project: Path) -> dict[str, dict[str, str]]:
     wanted = {one.table for one in catalogue.load(project).values()}
     found = {}
     for path in (project / "dbt_project" / "models" / "kpis").glob("*.yml"):
-        for model in yaml.safe_load(path.read_text(encoding="utf-8")).get("models", ()):
+        for model in yaml_files.read(path).get("models", ()):
             if model["name"] in wanted:
                 found[model["name"]] = {column["name"]: column["data_type"] for column in model["columns"]}
     assert set(found) == wanted
@@ -281,7 +281,7 @@ def redefined(project: Path, tmp_path: Path) -> Path:
     root = tmp_path / "project"
     shutil.copytree(project / "dbt_project" / "models" / "kpis", root / "dbt_project" / "models" / "kpis")
     path = root / "dbt_project" / "models" / "kpis" / "kpi_telephony_hourly.yml"
-    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    content = yaml_files.read(path)
     metrics = content["models"][0]["metrics"]
     rate = next(metric for metric in metrics if metric["name"] == "abandon_rate")
     rate["config"]["meta"]["definition"]["version"] = 2
@@ -322,7 +322,7 @@ def test_a_version_of_nothing_or_not_before_is_refused(
     root = tmp_path / "project"
     shutil.copytree(project / "dbt_project" / "models" / "kpis", root / "dbt_project" / "models" / "kpis")
     path = root / "dbt_project" / "models" / "kpis" / "kpi_telephony_hourly.yml"
-    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    content = yaml_files.read(path)
     rate = next(metric for metric in content["models"][0]["metrics"] if metric["name"] == "abandon_rate")
     rate["config"]["meta"]["definition"]["version"] = 2
     content["models"][0]["metrics"] += yaml.safe_load(NEW_VERSION.replace(old, new))

@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from psycopg import sql
 
-from kefu import catalogue, cli, kpi, warehouse
+from kefu import catalogue, cli, kpi, warehouse, yaml_files
 from kefu.errors import KefuError
 from kefu.kpi import Question
 from kefu.settings import Settings
@@ -27,7 +26,7 @@ COLUMNS = "kpi profile version from to {} value numerator denominator n low high
 
 def publish(settings: Settings, project: Path, table: str, rows: list[dict[str, Any]]) -> None:
     """Make a kpi table as its contract says and fill it: what a row does not name is 'x', 0 or no moment."""
-    contract = yaml.safe_load((project / f"dbt_project/models/kpis/{table}.yml").read_text(encoding="utf-8"))
+    contract = yaml_files.read(project / f"dbt_project/models/kpis/{table}.yml")
     columns = {column["name"]: column["data_type"] for column in contract["models"][0]["columns"]}
     name = sql.Identifier("kpis", table)
     with warehouse.connect(settings) as connection:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -13,22 +12,14 @@ import story
 
 from kefu import control, pipeline, publish, transform, warehouse
 from kefu.schedules import Schedule
-from kefu.settings import Settings, SourceSettings, load_settings
+from kefu.settings import Settings, SourceSettings
+from tests.parsed_project import ParsedProject
 
 
 @pytest.fixture(scope="session")
-def manifest(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def manifest(parsed_project: ParsedProject) -> dict[str, Any]:
     """What dbt makes of the project: models, tests, sources, as the dictionary of its manifest.json."""
-    folder = tmp_path_factory.mktemp("parse")
-    (folder / "kefu.toml").write_text('[warehouse]\nhost = "localhost"\n', encoding="utf-8")
-    (folder / ".env").write_text("KEFU_TRANSFORMER_PASSWORD=not-needed-to-parse\n", encoding="utf-8")
-    settings = load_settings(folder / "kefu.toml", folder / "home")
-    status, lines = transform.run_dbt(settings, "a", ["parse"])
-    assert status == 0, "\n".join(lines)
-    manifest: dict[str, Any] = json.loads(
-        (settings.home / "dbt" / "slot_a" / "manifest.json").read_text(encoding="utf-8")
-    )
-    return manifest
+    return parsed_project.manifest()
 
 
 @pytest.fixture(scope="session")

@@ -42,6 +42,14 @@ def test_a_word_nobody_knows_stops_the_build_and_is_shown(new_warehouse: Callabl
     assert all(node.status in ("success", "pass") for node in report.nodes)
 
 
+@pytest.mark.parametrize("slot", ["a", "b"])
+def test_the_lent_project_is_not_read_again(new_warehouse: Callable[..., Settings], slot: str) -> None:
+    """dbt falls back on reading it, which takes minutes of all tests together, and nobody would notice."""
+    status, lines = transform.run_dbt(new_warehouse(), slot, ["parse"])
+    assert status == 0, "\n".join(lines)
+    assert not [line for line in lines if "partial parsing" in line]
+
+
 def test_a_changed_project_is_read_anew(postgres: Settings, project: Path, tmp_path: Path) -> None:
     """What dbt remembers of the project before makes it find metrics twice when shared words change."""
     copied = tmp_path / "project"

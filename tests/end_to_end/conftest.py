@@ -72,7 +72,7 @@ QID4 = {{ metric = "fcr", scale = "yes_no" }}
 
 
 @pytest.fixture(scope="session")
-def centre(postgres: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Centre]:
+def centre(postgres: Settings, databases: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Centre]:
     """Five weeks of the invented centre, through `kefu run` on real Postgres, dbt and Great Expectations."""
     from kefu import pipeline, simulator
     from kefu.emulators import serve
@@ -86,7 +86,7 @@ def centre(postgres: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iter
         config.write_text(configuration(world, vendors.url, folder / "world" / "asterisk"), encoding="utf-8")
         own = load_settings(config, postgres.home)
         settings = own.model_copy(
-            update={"warehouse": postgres.warehouse.model_copy(update={"database": "kefu_centre"})}
+            update={"warehouse": postgres.warehouse.model_copy(update={"database": databases.name()})}
         )
         pipeline.extract(settings=settings)
         pipeline.check_raw(settings=settings)

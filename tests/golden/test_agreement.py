@@ -11,29 +11,24 @@ other parameters, too. That Superset says the same is shown where it runs (tests
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import shutil
-import subprocess
-import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
-import yaml
 
-from kefu import catalogue, control, golden, kpi, transform, warehouse
+from kefu import catalogue, control, golden, kpi, warehouse, yaml_files
 from kefu.catalogue import DIMENSION_COLUMNS, GRAINS, Kpi
 from kefu.settings import Settings, project_root
 from tests.end_to_end import independent, profiles, raw_facts
 from tests.end_to_end.independent import Facts
-from tests.golden import telling
+from tests.golden import ask_metricflow, telling
 from tests.golden.conftest import Told
 
 pytestmark = pytest.mark.slow
@@ -160,17 +155,7 @@ def metricflow(centre: Told, tmp_path_factory: pytest.TempPathFactory) -> Answer
             (folder / path.name).symlink_to(path)
     slot = control.current_build(centre.settings).slot
     shutil.copytree(centre.settings.home / "dbt" / f"slot_{slot}", folder / "target")
-    done = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("ask_metricflow.py")), str(folder / "answers.json")],
-        input=json.dumps(questions),
-        cwd=folder,
-        env={**transform.environment(centre.settings), "DBT_PROFILES_DIR": str(folder)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    answers = json.loads((folder / "answers.json").read_text(encoding="utf-8"))
+    answers = ask_metricflow.answers(centre.settings, folder, questions)
     found: dict[tuple[str, str, Key], dict[Key, Any]] = {}
     for ((_, grain, by), metrics), question, rows in zip(batches.items(), questions, answers, strict=True):
         names = [str(name) for name in question["group_by"]]
@@ -189,7 +174,7 @@ def primary_entities() -> dict[str, str]:
     """The entity MetricFlow's names of a table's dimensions begin with."""
     found = {}
     for path in (PROJECT / "dbt_project" / "models" / "kpis").glob("*.yml"):
-        for model in yaml.safe_load(path.read_text(encoding="utf-8")).get("models", ()):  # or only unit tests
+        for model in yaml_files.read(path).get("models", ()):  # or only unit tests
             if "primary_entity" in model:
                 found[model["name"]] = model["primary_entity"]
                 # what MetricFlow forms percentiles of is counted by band in a table of its own

@@ -22,9 +22,9 @@ from zoneinfo import ZoneInfo
 import pytest
 import yaml
 
-from kefu import catalogue, control, golden, history, kpi, transform, warehouse
+from kefu import catalogue, control, golden, history, kpi, warehouse, yaml_files
 from kefu.settings import Settings
-from tests.golden import telling
+from tests.golden import ask_metricflow, telling
 from tests.golden.conftest import deliver, land, turn
 
 pytestmark = pytest.mark.slow
@@ -92,7 +92,7 @@ def redefined(project: Path, root: Path) -> Path:
     shutil.copytree(project / "docs", root / "docs", ignore=shutil.ignore_patterns("images"))
     (root / "expectations").symlink_to(project / "expectations")
     path = root / "dbt_project" / "models" / "kpis" / "kpi_telephony_hourly.yml"
-    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    content = yaml_files.read(path)
     [metrics] = [model["metrics"] for model in content["models"] if model["name"] == "kpi_telephony_hourly"]
     [rate] = [metric for metric in metrics if metric["name"] == "abandon_rate"]
     meta = rate["config"]["meta"]
@@ -212,17 +212,7 @@ def by_metricflow(settings: Settings, metrics: list[str], folder: Path) -> Any:
         (folder / path.name).symlink_to(path)
     slot = control.current_build(settings).slot
     shutil.copytree(settings.home / "dbt" / f"slot_{slot}", folder / "target")
-    done = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("ask_metricflow.py")), str(folder / "answers.json")],
-        input=json.dumps([{"metrics": metrics, "group_by": []}]),
-        cwd=folder,
-        env={**transform.environment(settings), "DBT_PROFILES_DIR": str(folder)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    return json.loads((folder / "answers.json").read_text(encoding="utf-8"))[0]
+    return ask_metricflow.answers(settings, folder, [{"metrics": metrics, "group_by": []}])[0]
 
 
 def test_before_the_first_publication_nothing_was_said(centre: Centre, kefu: Callable[..., Any]) -> None:

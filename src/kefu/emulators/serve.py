@@ -101,10 +101,8 @@ def running(
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kefu-emulators-")))
         listener = stack.enter_context(_listen("127.0.0.1", port))
-        ca_file, certificate = (folder / "ca.pem", folder / "server.pem") if tls else (None, None)
-        if ca_file and certificate:
-            _certify(ca_file, certificate)
-        server = uvicorn.Server(_config(emulation, certificate))
+        ca_file = folder / "ca.pem" if tls else None
+        server = uvicorn.Server(_config(emulation, ca_file))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
         deadline = time.monotonic() + START_LIMIT
@@ -147,32 +145,35 @@ def main(arguments: Sequence[str] | None = None) -> None:
             rates=Rates(enforced=given.limits == "vendor"),
             control=given.control,
         )
-        with (
-            tempfile.TemporaryDirectory(prefix="kefu-emulators-") as folder,
-            _listen(given.host, given.port) as listener,
-        ):
-            certificate = Path(folder) / "server.pem" if given.tls else None
-            if certificate:
-                _certify(given.ca_file or Path(folder) / "ca.pem", certificate)
+        with _listen(given.host, given.port) as listener:
+            config = _config(emulation, (given.ca_file or Path(os.devnull)) if given.tls else None)
             port = listener.getsockname()[1]
             if given.port_file:
                 _write_whole(given.port_file, f"{port}\n")
             print(f"emulators: {'https' if given.tls else 'http'}://{given.host}:{port}", flush=True)
-            uvicorn.Server(_config(emulation, certificate)).run(sockets=[listener])
+            uvicorn.Server(config).run(sockets=[listener])
     except KefuError as error:
         sys.exit(str(error))
 
 
-def _config(emulation: Emulation, certificate: Path | None) -> uvicorn.Config:
-    return uvicorn.Config(
-        emulation.app,
-        log_level="warning",
-        access_log=False,
-        lifespan="off",
-        date_header=False,  # the vendors' clock, not ours
-        server_header=False,
-        ssl_certfile=certificate,
-    )
+def _config(emulation: Emulation, ca_file: Path | None) -> uvicorn.Config:
+    """How the emulation is served: over TLS if there is a place for the authority's certificate."""
+    # It is loaded here and now: the signal that stops the server ends the process before it could tidy up.
+    with tempfile.TemporaryDirectory(prefix="kefu-emulators-") as folder:
+        certificate = Path(folder) / "server.pem" if ca_file else None
+        if ca_file and certificate:
+            _certify(ca_file, certificate)
+        config = uvicorn.Config(
+            emulation.app,
+            log_level="warning",
+            access_log=False,
+            lifespan="off",
+            date_header=False,  # the vendors' clock, not ours
+            server_header=False,
+            ssl_certfile=certificate,
+        )
+        config.load()
+    return config
 
 
 def _listen(host: str, port: int) -> socket.socket:
