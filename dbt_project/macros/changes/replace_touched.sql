@@ -39,7 +39,7 @@ meta:
     {%- set meta = config.get('meta', {}) if execute else {} -%}
     {%- if execute and config.get('materialized') == 'view' -%}
     {%- elif execute and kf_is_full() -%}
-        analyze {{ this }};
+        analyze {{ this }}{{ kf_columns_told_apart() }};
     {%- elif meta.get('announces') and is_incremental() -%}
         create temporary table kf_now on commit drop as
         select * from {{ this }} where {{ kf_is_on_worklist(meta.root) }};
