@@ -302,6 +302,17 @@ create or replace aggregate kpis.last_known(value text) (
 comment on aggregate kpis.last_known(text)
 is 'The last value that is not null, in the order in which the rows come: for windows.';
 
+-- A sum of whole numbers that stays one (macro kf_sum). One that is too large for a bigint is an error, as in any sum.
+create or replace aggregate kpis.whole_sum(value bigint) (
+    sfunc = int8pl,
+    stype = bigint,
+    combinefunc = int8pl,
+    parallel = safe
+);
+
+comment on aggregate kpis.whole_sum(bigint)
+is 'Sum of bigints as bigint. NULL without any; an error where it outgrows a bigint.';
+
 -- Sum over the rows of the latest day in the group: what a stock (open tickets) was at the end of a period.
 -- The state is {day, sum}; rows without a day or a value do not count.
 create or replace function kpis.sum_at_last_add(state bigint [], value bigint, day date)

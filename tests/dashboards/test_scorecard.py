@@ -256,7 +256,7 @@ def build(
                 for row in listed_rows:
                     copy.write_row([row.get(name, nothing[columns[table][name]]) for name in names])
     status, lines = transform.run_dbt(
-        settings, "a", ["build", "--select", "kpi_weekly", "kpi_scorecard", "kpi_headline"]
+        settings, "a", ["build", "--select", "kpi_weeks", "kpi_weekly", "kpi_scorecard", "kpi_headline"]
     )
     assert status == 0, "\n".join(lines)
 

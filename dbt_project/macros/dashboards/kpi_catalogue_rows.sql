@@ -3,6 +3,7 @@
     {%- for kpi in kpi_parts() %}
     select
         '{{ kpi.id }}' as kpi,
+        '{{ kpi.table }}' as kpi_table,
         '{{ kpi.name_en | replace("'", "''") }}' as name_en,
         '{{ kpi.name_zh | replace("'", "''") }}' as name_zh,
         '{{ kpi.unit }}' as unit,

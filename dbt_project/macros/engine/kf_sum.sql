@@ -1,5 +1,12 @@
 {#- A sum of whole numbers as bigint on every engine; 0 for no rows. -#}
-{% macro kf_sum(expression) -%}cast(coalesce(sum({{ expression }}), 0) as bigint){%- endmacro %}
+{% macro kf_sum(expression) -%}{{ return(adapter.dispatch('kf_sum')(expression)) }}{%- endmacro %}
+
+{#- Postgres's own sum of bigints is a decimal, dearer to add up and dearer still to read. -#}
+{% macro postgres__kf_sum(expression) -%}
+    coalesce(kpis.whole_sum({{ expression }}), 0)
+{%- endmacro %}
+
+{% macro spark__kf_sum(expression) -%}cast(coalesce(sum({{ expression }}), 0) as bigint){%- endmacro %}
 
 {#- A sum of squares: wide, since seconds squared outgrow a bigint only in sum. -#}
 {% macro kf_sum_squares(expression) -%}{{ return(adapter.dispatch('kf_sum_squares')(expression)) }}{%- endmacro %}

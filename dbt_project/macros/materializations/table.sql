@@ -30,7 +30,7 @@ those it was made by, so its rows go and come in place, and what stands on it (v
         {%- do adapter.drop_relation(held) -%}
         {%- do adapter.rename_relation(made, target) -%}
     {%- endif -%}
-    {%- call statement() -%}analyze {{ target }}{%- endcall -%}
+    {%- call statement() -%}analyze {{ target }}{{ kf_columns_told_apart() }}{%- endcall -%}
     {%- do kf_tell(is_whole=true) -%}
     {{ run_hooks(post_hooks, inside_transaction=True) }}
     {%- do adapter.commit() -%}

@@ -1,3 +1,5 @@
+-- depends_on: {{ ref('kpi_weeks') }}
+-- depends_on: {{ ref('kpi_freshness') }}
 -- depends_on: {{ ref('kpi_telephony_hourly') }}
 -- depends_on: {{ ref('kpi_tickets_daily') }}
 -- depends_on: {{ ref('kpi_backlog_daily') }}
@@ -14,13 +16,10 @@
 -- depends_on: {{ ref('kpi_callbacks_daily') }}
 -- depends_on: {{ ref('kpi_quality_daily') }}
 -- depends_on: {{ ref('kpi_workforce_daily') }}
--- depends_on: {{ ref('kpi_freshness') }}
 -- depends_on: {{ ref('kpi_reconciliations_daily') }}
-{#- Every KPI of the catalogue by its own formula, so the kpi tables are read once each and no formula is repeated. -#}
-{%- set tables = {} %}
-{%- for kpi in kpi_parts() %}
-{%- do tables.setdefault(kpi.table, []).append(kpi) %}
-{%- endfor %}
+{#- What is not made by the day (how old each source is) is summed up here; everything else is in kpi_weeks. -#}
+{%- set tables = kpi_tables() %}
+{%- set whole = kpi_tables(replaced=false) %}
 
 with
 
@@ -34,71 +33,46 @@ calendar as (
 catalogue as (
     {{ kpi_catalogue_rows() }}
 ),
-{% for table, kpis in tables.items() %}
-{{ table }}_first_week as (
-    -- A week whose Monday lies before the first row is not whole.
-    select cast(date_trunc('week', {{ kf_add_days('min(service_date)', 6) }}) as date) as first_week
-    from {{ ref(table) }}
-),
 
-{% set at_ends = kpis[0].by_team and kpi_are_stocks(kpis) -%}
-{% if at_ends -%}
-{{ table }}_last_days as (
-    -- what there is at the end of a week: a team's last day in it, which is that of all of them if it counts there
-    select
-        date_trunc('week', service_date) as week_start,
-        team_id,
-        max(service_date) as last_date
-    from {{ ref(table) }}
-    group by date_trunc('week', service_date), team_id
-),
-
-{{ table }}_at_ends as (
-    select parts.*
-    from {{ ref(table) }} as parts
-    inner join {{ table }}_last_days as ends
-        on
-            parts.service_date = ends.last_date
-            and parts.team_id = ends.team_id
-),
-
-{% endif -%}
-{{ table }}_weeks as (
-    select
-        cast(date_trunc('week', service_date) as date) as week_start,
-        {{ "coalesce(team_id, 'all')" if kpis[0].by_team else "'all'" }} as team_id,
-        {{ kpi_part_columns(kpis) }}
-    from {{ table ~ '_at_ends' if at_ends else ref(table) }}
-    {%- if kpis[0].by_team %}
-    group by grouping sets ((date_trunc('week', service_date), team_id), (date_trunc('week', service_date)))
-    {%- else %}
-    group by date_trunc('week', service_date)
-    {%- endif %}
-),
-{% endfor %}
-weeks as (
+-- A week whose Monday lies before the first row of its table is not whole.
+beginnings as (
     {%- for table, kpis in tables.items() %}
-    {%- set outer = loop %}
-    {%- for kpi in kpis %}
     select
-        parts.week_start,
-        '{{ kpi.id }}' as kpi,
-        parts.team_id,
-        parts.{{ kpi.id }}__numerator as numerator,
-        parts.{{ kpi.id }}__denominator as denominator,
-        parts.{{ kpi.id }}__n as n,
-        parts.{{ kpi.id }}__value as value,
-        parts.{{ kpi.id }}__low as low,
-        parts.{{ kpi.id }}__high as high
-    from {{ table }}_weeks as parts
-    cross join {{ table }}_first_week as beginning
+        '{{ table }}' as kpi_table,
+        cast(date_trunc('week', {{ kf_add_days('min(service_date)', 6) }}) as date) as first_week
+    from {{ ref(table) }}
+    {{- '\n    union all' if not loop.last }}
+    {%- endfor %}
+),
+
+{% for table, kpis in whole.items() -%}
+{{ kpi_week_parts(table, kpis) }},
+
+{% endfor -%}
+known as (
+    select * from {{ ref('kpi_weeks') }}
+    {%- for table, kpis in whole.items() %}
+    union all
+    {{ kpi_week_rows(table, kpis) }}
+    {%- endfor %}
+),
+
+weeks as (
+    select
+        known.week_start,
+        known.kpi,
+        known.team_id,
+        known.numerator,
+        known.denominator,
+        known.n,
+        known.value,
+        known.low,
+        known.high
+    from known
+    inner join catalogue on known.kpi = catalogue.kpi
+    inner join beginnings on catalogue.kpi_table = beginnings.kpi_table
     cross join calendar
-    where
-        parts.week_start between beginning.first_week and calendar.last_week
-        and parts.{{ kpi.id }}__value is not null
-    {{- '\n    union all' if not (loop.last and outer.last) }}
-    {%- endfor %}
-    {%- endfor %}
+    where known.week_start between beginnings.first_week and calendar.last_week
 ),
 
 -- Individuals and moving ranges. Only weeks with enough behind them teach what is usual.

@@ -32,7 +32,8 @@ kpis_{{ loop.index }} as (
 
     select
         service_date,
-        {{ kf_sum(part) }} as counted
+        -- shares of a rating make a whole one only together
+        cast(sum({{ part }}) as bigint) as counted
 
     from {{ ref(kpi) }}
 

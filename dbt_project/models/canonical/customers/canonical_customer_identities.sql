@@ -20,20 +20,14 @@ build as (
 
 ),
 
-versions as (
+{% if kf_is_full() -%}
+needed as (
 
     select * from {{ ref('canonical_customers') }}
 
 ),
-
-{% if kf_is_full() -%}
-needed as (
-
-    select * from versions
-
-),
 {%- else -%}
--- what shows a touched identity, and what shares an e-mail or phone with that
+-- what shows a touched identity, and what shares an e-mail or phone with that: few of many, found by their indexes
 listed as (
 
     {{ kf_worklist('identity') }}
@@ -43,15 +37,15 @@ listed as (
 touched as (
 
     select account_id
-    from versions
+    from {{ ref('canonical_customers') }}
     where account_id in (select listed.id from listed)
     union
     select account_id
-    from versions
+    from {{ ref('canonical_customers') }}
     where email_id in (select listed.id from listed)
     union
     select account_id
-    from versions
+    from {{ ref('canonical_customers') }}
     where phone_id in (select listed.id from listed)
 
 ),
@@ -62,8 +56,8 @@ near as (
     union
     select beside.account_id
     from touched
-    inner join versions on touched.account_id = versions.account_id
-    inner join versions as beside on versions.phone_id = beside.phone_id
+    inner join {{ ref('canonical_customers') }} as versions on touched.account_id = versions.account_id
+    inner join {{ ref('canonical_customers') }} as beside on versions.phone_id = beside.phone_id
 
 ),
 
@@ -73,14 +67,15 @@ nearer as (
     union
     select beside.account_id
     from near
-    inner join versions on near.account_id = versions.account_id
-    inner join versions as beside on versions.email_id = beside.email_id
+    inner join {{ ref('canonical_customers') }} as versions on near.account_id = versions.account_id
+    inner join {{ ref('canonical_customers') }} as beside on versions.email_id = beside.email_id
 
 ),
 
 needed as (
 
-    select versions.* from versions
+    select versions.*
+    from {{ ref('canonical_customers') }} as versions
     inner join nearer on versions.account_id = nearer.account_id
 
 ),
