@@ -83,6 +83,17 @@ def test_each_ratio_divides_the_medians_of_one_run() -> None:
     )
 
 
+def test_without_other_loaders_there_is_nothing_to_compare_the_load_with_but_copy() -> None:
+    alone = size(10_000)
+    for name in ("copy_rows_binary", "copy_rows_text", "copy_json", "load_json"):
+        del alone.taken[name]
+    found, whole = values(report.ratios(alone)), values(report.ratios(size(10_000)))
+    assert set(whole) - set(found) == {"load_vs_psycopg", "load_json_vs_psycopg"}
+    assert found == {name: whole[name] for name in found}
+    report.show(run(alone), Console(quiet=True))
+    assert json.loads(json.dumps(report.as_json(run(alone))))["sizes"][0]["steps"].keys() == alone.taken.keys()
+
+
 def test_processor_time_is_compared_beside_the_clock() -> None:
     found = {ratio.name: ratio.cpu for ratio in report.ratios(size(10_000))}
     assert found["load_vs_psycopg"] == pytest.approx((8 / 4 + 1) / (4 / 4 + 1))

@@ -27,6 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--quick", action="store_true", help=f"{QUICK:,} tickets, once: whether it runs at all")
     parser.add_argument("--repetitions", type=_size, default=3, metavar="N", help="of each size (default: 3)")
+    parser.add_argument("--builds", action="store_true", help="without the loaders Kefu's is compared with")
     parser.add_argument("--seed", type=int, default=1, help="of the invented rows (default: 1)")
     parser.add_argument("--output", type=Path, help="folder of the JSON file (default: KEFU_HOME/bench)")
     chosen = parser.parse_args(arguments)
@@ -41,7 +42,13 @@ def main(arguments: list[str] | None = None) -> int:
     console = Console()
     tickets, repetitions = ([QUICK], 1) if chosen.quick else (sorted(set(chosen.tickets)), chosen.repetitions)
     try:
-        done = run.bench(tickets, repetitions=repetitions, seed=chosen.seed, steps=Steps())
+        done = run.bench(
+            tickets,
+            repetitions=repetitions,
+            seed=chosen.seed,
+            other_loaders=not chosen.builds,
+            steps=Steps(),
+        )
         report.show(done, console)
         path = report.write(done, chosen.output or Path(os.environ.get("KEFU_HOME") or ".kefu") / "bench")
     except KefuError as error:

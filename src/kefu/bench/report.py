@@ -82,15 +82,17 @@ def ratios(size: Size) -> list[Ratio]:
         )
         return Ratio(name, title, over / under, _quotient(cpu_over, cpu_under), budget, least)
 
-    by_row = min("copy_rows_binary", "copy_rows_text", key=lambda name: seconds(size, name))
     copy, load, build, day = ("copy_files",), ("load_arrow",), ("build",), ("day_build",)
     edge, day_edge = ("check_published", "publish"), ("day_check_published", "day_publish")
     start, day_start = starting(size, "build"), starting(size, "day_build")
-    found = [
-        ratio("load_vs_psycopg", "load, rows/s, to psycopg COPY", (by_row,), load, 0.5, least=True),
-        ratio("load_json_vs_psycopg", "  both from JSON objects", ("copy_json",), ("load_json",), 0.5, least=True),
-        ratio("load_vs_copy", "load, rows/s, to COPY of ready files", copy, load),
-    ]
+    found = []
+    if "copy_rows_binary" in size.taken:
+        by_row = min("copy_rows_binary", "copy_rows_text", key=lambda name: seconds(size, name))
+        found += [
+            ratio("load_vs_psycopg", "load, rows/s, to psycopg COPY", (by_row,), load, 0.5, least=True),
+            ratio("load_json_vs_psycopg", "  both from JSON objects", ("copy_json",), ("load_json",), 0.5, least=True),
+        ]
+    found.append(ratio("load_vs_copy", "load, rows/s, to COPY of ready files", copy, load))
     if "load_dlt" in size.taken:
         found += [
             ratio("load_vs_dlt", "load, rows/s, to dlt's defaults", ("load_dlt",), load, 5, least=True),

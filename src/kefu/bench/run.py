@@ -65,14 +65,24 @@ class Run:
     load_average: list[float] = field(default_factory=list)
 
 
-def bench(tickets: Sequence[int], *, repetitions: int = 3, seed: int = 1, steps: Steps | None = None) -> Run:
-    """Measure every size. Raises KefuError if a step fails; leaves nothing behind."""
+def bench(
+    tickets: Sequence[int],
+    *,
+    repetitions: int = 3,
+    seed: int = 1,
+    other_loaders: bool = True,
+    steps: Steps | None = None,
+) -> Run:
+    """Measure every size, without ``other_loaders`` only what Kefu does itself and COPY.
+
+    Raises KefuError if a step fails; leaves nothing behind.
+    """
     steps = steps or Steps()
     run = Run(seed, repetitions, datetime.now(UTC), {})
     with steps, _workshop(steps) as (settings, folder):
         run.machine = _machine(settings)
         run.load_average.append(os.getloadavg()[0])
-        bench = _Bench(settings, folder, steps)
+        bench = _Bench(settings, folder, steps, other_loaders=other_loaders)
         bench.warm_up()
         for number in tickets:
             run.sizes.append(bench.size(Account(number, seed), repetitions))
@@ -81,8 +91,9 @@ def bench(tickets: Sequence[int], *, repetitions: int = 3, seed: int = 1, steps:
 
 
 class _Bench:
-    def __init__(self, settings: Settings, folder: Path, steps: Steps) -> None:
+    def __init__(self, settings: Settings, folder: Path, steps: Steps, *, other_loaders: bool) -> None:
         self._settings, self._folder, self._steps = settings, folder, steps
+        self._other_loaders = other_loaders
 
     def warm_up(self) -> None:
         """dbt has read the project for both slots, as it has wherever Kefu runs a second time."""
@@ -115,10 +126,13 @@ class _Bench:
         loads: list[Callable[[], None]] = [
             lambda: take("copy_files", "copy_files", folder=year),
             lambda: take("load_arrow", "load_arrow", folder=year),
-            lambda: take("copy_rows_binary", "copy_rows", folder=year, form="binary"),
-            lambda: take("copy_rows_text", "copy_rows", folder=year, form="text"),
         ]
-        if repetition == 0:  # slow, and not what the others are compared with
+        if self._other_loaders:
+            loads += [
+                lambda: take("copy_rows_binary", "copy_rows", folder=year, form="binary"),
+                lambda: take("copy_rows_text", "copy_rows", folder=year, form="text"),
+            ]
+        if self._other_loaders and repetition == 0:  # slow, and not what the others are compared with
             loads.append(lambda: take("copy_json", "copy_rows", folder=year, form="json"))
             loads.append(lambda: take("load_json", "load_json", folder=year))
             if size.tickets <= MOST_FOR_DLT:
