@@ -134,9 +134,9 @@ def _call(
             *RESOURCES,
             *(["--exclude", *exclude] if exclude else []),
             *(["--full-refresh"] if full else []),
-            *_without_artifacts(settings, current.slot),
         ],
         progress,
+        artifacts_anyway=False,
     )
     outcome = target / OUTCOME
     if not outcome.exists():
@@ -180,19 +180,28 @@ def run_dbt(
     slot: str,
     arguments: list[str],
     progress: Callable[[str], None] = lambda line: None,
+    *,
+    artifacts_anyway: bool = True,
 ) -> tuple[int, list[str]]:
-    """Run a dbt command against a slot; its exit status and the lines it printed."""
+    """Run a dbt command against a slot; its exit status and the lines it printed.
+
+    dbt's artifacts are spared where those there are say the same, of this project in this database; those of this very
+    call, with its results, come ``artifacts_anyway``.
+    """
     project = settings.project / "dbt_project"
     target = _target(settings, slot)
     (settings.home / "logs").mkdir(parents=True, exist_ok=True)
     _forget_other_project(project, target)
     (target / OUTCOME).unlink(missing_ok=True)
+    described, mark = _described(settings, target), target / ARTIFACTS_OF
+    stand = mark.exists() and mark.read_text(encoding="ascii") == described
     command = [
         *(sys.executable, "-P", "-m", "kefu.dbt_call", str(target / OUTCOME)),
         "--no-use-colors",
         "--log-path",
         str(settings.home / "logs"),
         *arguments,
+        *(["--no-write-json"] if stand and not artifacts_anyway else []),
         "--project-dir",
         str(project),
         "--profiles-dir",
@@ -219,8 +228,8 @@ def run_dbt(
         except BaseException:
             process.terminate()
             raise
-    if process.returncode == 0 and "--no-write-json" not in arguments:
-        (target / ARTIFACTS_OF).write_text(_described(settings, target), encoding="ascii")
+    if process.returncode == 0:
+        mark.write_text(described, encoding="ascii")
     return process.returncode, lines
 
 
@@ -240,18 +249,11 @@ def _forget_other_project(project: Path, target: Path) -> None:
         mark.write_text(digest.hexdigest(), encoding="ascii")
 
 
-def _without_artifacts(settings: Settings, slot: str) -> list[str]:
-    """Spare dbt's artifacts where those there are say the same: of this project, in this database."""
-    mark = _target(settings, slot) / ARTIFACTS_OF
-    stand = mark.exists() and mark.read_text(encoding="ascii") == _described(settings, mark.parent)
-    return ["--no-write-json"] if stand else []
-
-
 def _described(settings: Settings, target: Path) -> str:
     """What dbt's artifacts describe, in one line: the project and the database."""
-    mark = target / PROJECT
-    project = mark.read_text(encoding="ascii") if mark.exists() else ""
-    return f"{project} {warehouse.address(settings)} {settings.warehouse.database}"
+    return (
+        f"{(target / PROJECT).read_text(encoding='ascii')} {warehouse.address(settings)} {settings.warehouse.database}"
+    )
 
 
 def environment(settings: Settings) -> dict[str, str]:
