@@ -40,6 +40,8 @@ _DLT = {
     "RUNTIME__DLTHUB_TELEMETRY": "false",
     # Our errors are told once, by us.
     "RUNTIME__LOG_LEVEL": "CRITICAL",
+    # Rows a file on the way: the driver that copies one holds on to memory until it is through.
+    "DATA_WRITER__FILE_MAX_ITEMS": "500000",
 }
 Progress = Callable[[str], None]
 
