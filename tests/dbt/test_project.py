@@ -76,6 +76,18 @@ def test_a_layer_reads_only_the_one_below_and_itself(manifest: Manifest, models:
     assert breaches == []
 
 
+def test_no_view_from_the_ledger_on_stands_on_one_of_staging(manifest: Manifest, built: list[dict[str, Any]]) -> None:
+    """Those of staging are made anew when a build reads other rows than the one before, and what stands on them goes."""
+    breaches = [
+        f"{model['name']} reads {manifest['nodes'][id_]['name']}"
+        for model in built
+        if model["config"]["materialized"] == "view"
+        for id_ in model["depends_on"]["nodes"]
+        if id_ in manifest["nodes"] and layer(manifest["nodes"][id_]) == "staging"
+    ]
+    assert breaches == []
+
+
 def test_the_teams_of_the_organisation_are_read_by_the_ledger_alone(
     manifest: Manifest, models: list[dict[str, Any]]
 ) -> None:
