@@ -77,7 +77,7 @@ def test_a_layer_reads_only_the_one_below_and_itself(manifest: Manifest, models:
 
 
 def test_no_view_from_the_ledger_on_stands_on_one_of_staging(manifest: Manifest, built: list[dict[str, Any]]) -> None:
-    """Those of staging are made anew when a build reads other rows than the one before, and what stands on them goes."""
+    """Those of staging are made anew when a build reads other rows than the last; what stands on them goes."""
     breaches = [
         f"{model['name']} reads {manifest['nodes'][id_]['name']}"
         for model in built
