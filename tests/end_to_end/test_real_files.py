@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -52,8 +51,6 @@ EMPTY: dict[str, tuple[str, ...]] = {
     "issues": (*ISSUE_DIMENSIONS, *ISSUE_FACTS),
     "linkable": (*ISSUE_DIMENSIONS, "linked", "voiced"),
 }  # fmt: skip
-# Of so many tickets every third will do: tests/files/test_real_files.py reads each line of the file.
-EVERY = {"incidents": 3}
 AS_OF = datetime(2026, 11, 1, tzinfo=UTC)
 JERUSALEM = ZoneInfo("Asia/Jerusalem")
 
@@ -63,32 +60,17 @@ def only(**frames: Any) -> Facts:
     return Facts(**{name: frame(frames.get(name, ()), columns) for name, columns in EMPTY.items()})
 
 
-@pytest.fixture(scope="module")
-def files(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The file of each data set."""
-    found = {name: shared / "data" / file for name, (_, file, _) in SETS.items()}
-    for name, step in EVERY.items():
-        thin = tmp_path_factory.mktemp(name) / found[name].name
-        with gzip.open(found[name], "rb") as whole, gzip.open(thin, "wb") as some:
-            some.write(next(whole))
-            some.writelines(line for line in whole if int(re.sub(rb"\D", b"", line.split(b",")[0])) % step == 0)
-        found[name] = thin
-    return found
-
-
 @pytest.fixture(scope="module", params=list(SETS))
-def loaded(
-    request: pytest.FixtureRequest, files: dict[str, Path], new_warehouse: Any
-) -> Iterator[tuple[str, Centre, Facts]]:
+def loaded(request: pytest.FixtureRequest, shared: Path, new_warehouse: Any) -> Iterator[tuple[str, Centre, Facts]]:
     """One data set in a warehouse of its own, and the facts pandas finds in the file."""
     from kefu import pipeline
 
     name = request.param
-    mapping, _, zone = SETS[name]
+    mapping, file, zone = SETS[name]
     source = SourceSettings(
         name=name,
         kind="files",
-        options={"mapping": str(MAPPINGS / f"{mapping}.yml"), "path": str(files[name])},
+        options={"mapping": str(MAPPINGS / f"{mapping}.yml"), "path": str(shared / "data" / file)},
     )
     settings: Settings = new_warehouse(sources={name: source}, reporting_zone=zone, teams=())
     as_of = AS_OF
@@ -97,7 +79,7 @@ def loaded(
     pipeline.build(settings=settings, as_of=as_of)
     pipeline.check_published(settings=settings)
     pipeline.publish(settings=settings)
-    known = FACTS[name](files[name])
+    known = FACTS[name](shared / "data" / file)
     told = {one: getattr(known, one) for one in freshness.OF if "at" in getattr(known, one)}
     known = replace(known, ages=freshness.ages(told, ZoneInfo(zone), as_of))
     yield name, Centre(settings, {}, zone, as_of), known
@@ -116,7 +98,7 @@ def test_every_kpi_that_applies_equals_an_independent_computation(loaded: Any, k
             compare(centre, known, kpi, "total", (dimension,))
 
 
-def test_every_row_of_the_file_is_accounted_for(loaded: Any, files: dict[str, Path]) -> None:
+def test_every_row_of_the_file_is_accounted_for(loaded: Any, shared: Path) -> None:
     name, centre, _ = loaded
     with warehouse.connect(centre.settings, "transformer") as connection:
         rows = connection.execute(
@@ -124,7 +106,7 @@ def test_every_row_of_the_file_is_accounted_for(loaded: Any, files: dict[str, Pa
         ).fetchall()
         quarantined = connection.execute(f"select count(*) from raw_{name}.quarantine").fetchone()
     assert rows
-    expected = len(raw(name, files[name]))
+    expected = len(raw(name, shared / "data" / SETS[name][1]))
     for entity, read, landed, filtered, bad, merged in rows:
         assert read == expected, entity
         assert read == landed + filtered + bad + merged, entity
