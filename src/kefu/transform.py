@@ -30,6 +30,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "kpis": ("path:models/kpis",),
 }
 RESOURCES = [word for kind in ("model", "seed", "snapshot", "test") for word in ("--resource-type", kind)]
+# What the models alone decide: it stands since everything was made anew for them.
 SETTLED_BY_MODELS = [
     "path:seeds",
     "path:models/marts,config.materialized:view",
@@ -113,13 +114,10 @@ def _call(
     select = [path for name in layers for path in LAYERS[name]]
     makes_staging = "canonical" in layers and not control.views_stand(settings, current)
     exclude = [] if makes_staging else ["path:models/staging,resource_type:model"]
-    if full:
-        _drop_views(settings, current.slot, [name for name in layers if name != "canonical" or makes_staging])
-    else:
-        # What the models alone decide stands since everything was made anew for them.
+    if not full:
         exclude += SETTLED_BY_MODELS
-        if makes_staging:
-            _drop_views(settings, current.slot, ["canonical"])
+    remade = [name for name in layers if (makes_staging if name == "canonical" else full)]
+    _drop_views(settings, current.slot, remade)
     status, output = run_dbt(
         settings,
         current.slot,
