@@ -95,6 +95,19 @@ def test_a_program_that_gives_up_is_reported_with_the_end_of_its_log(home: Setti
         keeper.ensure_running(home, "broken")
 
 
+@pytest.mark.parametrize("lives", [0.0, 3.2], ids=["dies at once", "dies when it was up"])
+def test_a_program_that_keeps_dying_can_be_started_at_any_moment(home: Settings, lives: float) -> None:
+    program = Program("mortal", (sys.executable, "-c", f"import time; time.sleep({lives})"))
+    seen, deadline = set(), time.monotonic() + 6
+    keeper.start(home, [program])
+    while time.monotonic() < deadline:
+        seen.add(keeper.state_of(home, "mortal").word)
+        keeper.start(home, [program])
+    assert seen & ({"BACKOFF"} if lives == 0 else {"RUNNING"})
+    keeper.start(home, [Program("mortal", SLEEP)])
+    until(running(home, "mortal"))
+
+
 def test_secrets_are_neither_in_the_process_list_nor_readable_by_others(home: Settings) -> None:
     keeper.start(home, [Program("sleeper", SLEEP, {"PASSWORD": "hidden-word"})])
     until(running(home, "sleeper"))

@@ -12,10 +12,12 @@ import subprocess
 import sys
 import time
 import xmlrpc.client
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from supervisor.xmlrpc import Faults
 
 from kefu.errors import KefuError
 from kefu.settings import Settings
@@ -63,13 +65,9 @@ def start(settings: Settings, programs: Iterable[Program]) -> list[str]:
         server, started = _server(settings), []
         for program in programs:
             changed = _describe(settings, program)
-            up = state_of(settings, program.name).is_up
-            if up and not changed:
-                continue
-            if up:
-                server.supervisor.stopProcess(program.name)
-            server.supervisor.startProcess(program.name, False)
-            started.append(program.name)
+            if changed or not state_of(settings, program.name).is_up:
+                _start_anew(server, program.name)
+                started.append(program.name)
     return started
 
 
@@ -196,6 +194,29 @@ def _daemon(settings: Settings, names: list[str]) -> None:
         where=str(log),
         do="Correct what it names, then run the same command again.",
     )
+
+
+def _start_anew(server: xmlrpc.client.ServerProxy, name: str) -> None:
+    """Stop the program if it runs or is about to, then start it, with all its attempts before it.
+
+    Whether it runs cannot be asked first: supervisord takes up again by itself what has just died.
+    """
+    while True:
+        with _unless(Faults.NOT_RUNNING):
+            server.supervisor.stopProcess(name)
+        with _unless(Faults.ALREADY_STARTED):  # supervisord was quicker, with the description of before perhaps
+            server.supervisor.startProcess(name, False)
+            return
+
+
+@contextlib.contextmanager
+def _unless(expected: int) -> Iterator[None]:
+    """Let supervisord's answer pass over if it is the expected one."""
+    try:
+        yield
+    except xmlrpc.client.Fault as fault:
+        if fault.faultCode != expected:
+            raise
 
 
 def _introduce(settings: Settings, new: list[str], names: list[str]) -> None:
