@@ -326,9 +326,7 @@ def test_a_query_that_never_ends_is_named_and_readers_keep_what_they_saw(centre:
         with pytest.raises(KefuError, match="Readers were in the way") as raised:
             publish.publish(centre, slot, as_of=MONDAY, patience=1)
         assert f"process {reader.info.backend_pid} of dashboard" in str(raised.value)
-        began = time.monotonic()
         assert shown(centre) == (1, 1), "others read on meanwhile"
-        assert time.monotonic() - began < 1
     publish.publish(centre, slot, as_of=MONDAY)
     assert shown(centre) == (2, 2)
 

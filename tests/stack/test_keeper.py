@@ -29,7 +29,7 @@ def home(tmp_path: Path) -> Iterator[Settings]:
     keeper.stop(settings)
 
 
-def until(true: Callable[[], bool], seconds: float = 20) -> None:
+def until(true: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline, "it did not happen in time"
@@ -108,6 +108,13 @@ def test_a_program_that_keeps_dying_can_be_started_at_any_moment(home: Settings,
     until(running(home, "mortal"))
 
 
+def test_a_program_that_cannot_be_started_is_one_clear_message(home: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    keeper.start(home, [Program("sleeper", SLEEP)])
+    monkeypatch.setattr(sys, "executable", str(home.home / "no_python"))  # what runs every program
+    with pytest.raises(KefuError, match=r"other cannot be started\.(.|\n)*no_python"):
+        keeper.start(home, [Program("other", SLEEP)])
+
+
 def test_secrets_are_neither_in_the_process_list_nor_readable_by_others(home: Settings) -> None:
     keeper.start(home, [Program("sleeper", SLEEP, {"PASSWORD": "hidden-word"})])
     until(running(home, "sleeper"))
@@ -134,9 +141,7 @@ def test_stopping_ends_children_that_left_the_group_and_nobody_else(home: Settin
     with subprocess.Popen(["sleep", "600"], start_new_session=True) as stranger:
         keeper.start(home, [Program("parent", (sys.executable, "-c", escaping))])
         until(lambda: sum("sleep" in processes.command(pid) for pid in keeper.leftovers(home)) == 1)
-        began = time.monotonic()
         assert "parent" in keeper.stop(home)
-        assert time.monotonic() - began < 15
         assert keeper.leftovers(home) == {}
         assert keeper.states(home) == {}
         assert stranger.poll() is None
@@ -173,10 +178,15 @@ def test_stopping_what_was_never_started_leaves_no_trace(home: Settings) -> None
 
 
 def test_all_programs_are_stopped_at_the_same_time(home: Settings) -> None:
-    stubborn = "import signal, time; signal.signal(signal.SIGTERM, lambda *_: time.sleep(2) or exit()); time.sleep(600)"
+    stubborn = """if True:
+        import signal, time
+        say = lambda word: print(word, time.monotonic(), flush=True)
+        signal.signal(signal.SIGTERM, lambda *_: (say("asked"), time.sleep(2), say("gone"), exit()))
+        time.sleep(600)
+    """
     names = [f"stubborn{number}" for number in range(4)]
     keeper.start(home, [Program(name, (sys.executable, "-c", stubborn)) for name in names])
     until(running(home, *names))
-    began = time.monotonic()
     keeper.stop(home)
-    assert time.monotonic() - began < 6
+    told = [dict(line.split() for line in state.log_file(home, name).read_text().splitlines()) for name in names]
+    assert max(float(one["asked"]) for one in told) < min(float(one["gone"]) for one in told)

@@ -87,11 +87,9 @@ def _ports(settings: Settings) -> list[int]:
     return list(state.read_json(settings.home / "ports.json").values())
 
 
-def test_a_second_start_reuses_everything_and_is_quick(stack: Settings) -> None:
+def test_a_second_start_reuses_everything(stack: Settings) -> None:
     before, ports = pids(stack), _ports(stack)
-    began = time.monotonic()
     demo.up(stack)
-    assert time.monotonic() - began < 30
     assert pids(stack) == before
     assert _ports(stack) == ports
 

@@ -66,7 +66,16 @@ def start(settings: Settings, programs: Iterable[Program]) -> list[str]:
         for program in programs:
             changed = _describe(settings, program)
             if changed or not state_of(settings, program.name).is_up:
-                _start_anew(server, program.name)
+                try:
+                    _start_anew(server, program.name)
+                except xmlrpc.client.Fault as fault:
+                    log = state.log_file(settings, DAEMON)
+                    raise KefuError(
+                        f"{program.name} cannot be started.",
+                        found=f"supervisord answers {fault.faultString}; its log ends:\n{indented(tail(log, 5))}",
+                        where=str(log),
+                        do="Correct what it names, then run the same command again: it continues where it stopped.",
+                    ) from None
                 started.append(program.name)
     return started
 
