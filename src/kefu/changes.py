@@ -44,6 +44,7 @@ create table if not exists control.worklist (
     id text not null,
     primary key (slot, entity, id)
 );
+create index if not exists worklist_by_root on control.worklist (slot, entity, root);
 comment on table control.worklist is
 'One row per slot and root to make anew. One with root came with raw rows; the others were put there by a model or by
 the passing of time. Kept until a build of the slot has succeeded.';

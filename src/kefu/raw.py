@@ -30,7 +30,7 @@ Connection = psycopg.Connection[Any]
 LOAD_COLUMNS = {"_load_id": "text", "_loaded_at": "timestamp with time zone"}
 SEQUENCE = "_sequence"  # landing only: the order in which rows came
 FILES = "raw_files"
-ANALYZE_FROM = 10_000  # rows changed in one load; below, autovacuum is early enough
+ANALYZE_FROM = 0.1  # of a table's rows changed by one load; below, autovacuum is early enough
 
 _NAME = re.compile(r"_?[a-z][a-z0-9]*(_[a-z0-9]+)*")  # survives dlt's naming unchanged
 _PREPARING = 0x7261775F  # advisory locks: making tables; and, with the source's hash, extracting a source
@@ -304,10 +304,21 @@ def publish(
         _record(connection, source, mark, state, started, loads.values())
         for name in landed:
             connection.execute(sql.SQL("truncate {}").format(sql.Identifier(landing(source), name)))
-    for load in loads.values():
-        if load.changed + load.deleted >= ANALYZE_FROM:
-            connection.execute(sql.SQL("analyze {}").format(sql.Identifier(raw(source), load.table)))
+    _analyze(connection, source, loads.values())
     return load_id, tuple(loads.values())
+
+
+def _analyze(connection: Connection, source: str, loads: Iterable[TableLoad]) -> None:
+    """Have the planner look at tables that are another now: a build that follows at once relies on it."""
+    known = dict(
+        connection.execute(
+            "select relname, reltuples from pg_class where relnamespace = to_regnamespace(%s)", [raw(source)]
+        ).fetchall()
+    )
+    for load in loads:
+        changed = load.changed + load.deleted
+        if changed and changed >= ANALYZE_FROM * known.get(load.table, 0):  # -1 where nobody looked yet
+            connection.execute(sql.SQL("analyze {}").format(sql.Identifier(raw(source), load.table)))
 
 
 def declared(table: Table) -> dict[str, str]:

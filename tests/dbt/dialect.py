@@ -330,7 +330,7 @@ def distinct_on(query: Query) -> Iterator[Hit]:
     """One row a key by row_number."""
     for distinct in query.tree.find_all(exp.Distinct):
         if distinct.args.get("on") is not None:
-            yield Hit(_line(distinct), "distinct on", "row_number() and where from_first = 1")
+            yield Hit(_line(distinct), "distinct on", "row_number() and where kf_first(…)")
 
 
 def time_zones(query: Query) -> Iterator[Hit]:
@@ -436,17 +436,18 @@ def _is_unique(window: exp.Window, partition: list[exp.Expr], order: list[exp.Ex
 
 
 def _constants(select: exp.Select | None) -> set[str]:
-    """The columns that `where` holds to one value."""
+    """The columns that `where` holds to one value; the first by its number is `kf_first`, ``<= 1``."""
     where = select.args.get("where") if select is not None else None
-    conditions = where.this.flatten() if where is not None and isinstance(where.this, exp.And) else []
-    if where is not None and isinstance(where.this, exp.EQ):
-        conditions = [where.this]
+    if where is None:
+        return set()
+    conditions = where.this.flatten() if isinstance(where.this, exp.And) else [where.this]
     return {
         condition.this.name
         for condition in conditions
-        if isinstance(condition, exp.EQ)
+        if isinstance(condition, exp.EQ | exp.LTE)
         and isinstance(condition.this, exp.Column)
         and isinstance(condition.expression, exp.Literal)
+        and (isinstance(condition, exp.EQ) or condition.expression.this == "1")
     }
 
 

@@ -47,6 +47,8 @@ class Macro:
         )
         # without arguments it is the name of a type
         call = f"{self.name}({shown})" if self.arguments else self.name
+        if self.opening.startswith("as "):  # a hint to one engine says nothing to the other
+            call = "as"
         if self.opening.startswith(("select", "with")):
             call = f"select {call} as {self.name}"
         return f"{{% macro {self.name}({signature}) -%}}{call}{{%- endmacro %}}"

@@ -286,10 +286,9 @@ PROMISES = """
 """
 
 
-def promises() -> Rows:
-    """raw_zendesk: the SLA policies from PROMISES, for tickets of normal priority, as they have been since February."""
+def promises(since: datetime = datetime(2026, 2, 1, tzinfo=UTC)) -> Rows:
+    """raw_zendesk: the SLA policies from PROMISES, for tickets of normal priority, as they have been ever since."""
     tables: Rows = defaultdict(list)
-    since = datetime(2026, 2, 1, tzinfo=UTC)
     for line in PROMISES.strip().splitlines():
         policy_id, position, kind, *targets = line.split("|")
         known = {"policy_id": int(policy_id), "content": "as it is"}

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import date, datetime, timedelta
 
 import history
+import plans
 import pytest
 import story
 
@@ -105,7 +106,8 @@ def test_building_what_changed_equals_building_everything(
     for number, as_of in enumerate(moments):
         for source in chance.sample(sorted(KINDS), len(KINDS)):
             history.deliver(settings, source, KINDS[source], dealt[source][number])
-        current = build(settings, as_of)
+        with plans.watched(settings) as of_changes:
+            current = build(settings, as_of)
         publish.publish(settings, current.slot, as_of=current.as_of_at)
         built.append(current)
         stored[number] = relations(settings, current.slot)
@@ -119,7 +121,8 @@ def test_building_what_changed_equals_building_everything(
     assert stored[3] == stored[1], "what changed goes into the tables there are; what stands on them stays"
     step_by_step = compared(settings, current.slot)
     assert len(step_by_step["marts.fct_leg_shares"]) > 100  # chats at once there are
-    again = build(settings, moments[-1], full=True)
+    with plans.watched(settings) as of_everything:
+        again = build(settings, moments[-1], full=True)
     assert again.scope.full_ledger and again.slot != current.slot
     at_once = compared(settings, again.slot)
     assert set(step_by_step) == set(at_once)
@@ -129,6 +132,9 @@ def test_building_what_changed_equals_building_everything(
         if step_by_step[table] != rows
     }
     assert differing == {}, "\n".join(f"{table}: {few}" for table, few in differing.items())
+    for seen in (of_changes, of_everything):
+        assert len({statement for statement, _ in seen}) > 100
+        assert not plans.one_by_one(seen), plans.one_by_one(seen)
 
 
 def relations(settings: Settings, slot: str) -> dict[str, int]:

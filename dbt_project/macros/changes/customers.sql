@@ -54,8 +54,9 @@ and of everything that hangs together with it by a reference, as it was and as i
             select kin.ticket_id, kin.interaction_id
             from {{ this }} as kin
             where kin.group_id in (
-                select held.group_id from {{ this }} as held
-                where held.ticket_id in (select id from changed) or held.interaction_id in (select id from changed)
+                select held.group_id from {{ this }} as held where held.ticket_id in (select id from changed)
+                union
+                select held.group_id from {{ this }} as held where held.interaction_id in (select id from changed)
             )
         ),
         near as (

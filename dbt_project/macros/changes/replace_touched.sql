@@ -151,13 +151,16 @@ with the source in front or without it (kf_contact_links).
 {% macro get_where_subquery(relation) -%}
     {%- set conditions = [config.get('where')] if config.get('where') else [] -%}
     {%- if execute and not kf_is_full() -%}
-        {%- for node in graph.nodes.values()
-            if node.resource_type == 'model' and node.alias == relation.identifier and node.schema == relation.schema
-            and node.config.get('meta', {}).get('root') -%}
-            {%- do conditions.append(kf_is_on_worklist(node.config.meta.root, relation)) -%}
-        {%- endfor -%}
+        {%- set root = kf_root_of_model(kf_layer_prefix(relation.schema) ~ relation.identifier) -%}
+        {%- if root -%}{%- do conditions.append(kf_is_on_worklist(root, relation)) -%}{%- endif -%}
     {%- endif -%}
     {%- if conditions -%}(select * from {{ relation }} where {{ conditions | join(' and ') }}) as touched
     {%- else -%}{{ relation }}
     {%- endif -%}
+{%- endmacro %}
+
+{#- `meta.root` of a model, if it has one. Asked for by its key: whatever is looked at here dbt describes anew. -#}
+{% macro kf_root_of_model(name) -%}
+    {%- set node = graph.nodes.get('model.' ~ project_name ~ '.' ~ name) if execute else none -%}
+    {{ return(node.config.get('meta', {}).get('root') if node else none) }}
 {%- endmacro %}

@@ -13,7 +13,8 @@ The catalogue by the table its KPIs are made of: all tables, or only those whose
 
 {#- `<table>_weeks`: the KPIs of a table by week and team, all weeks or those of `days`; with what it takes before. -#}
 {% macro kpi_week_parts(table, kpis, days=none) -%}
-{%- set touched = 'where service_date in (select service_date from ' ~ days ~ ')' if days else '' -%}
+{%- set touched = 'where service_date in (select service_date from ' ~ days ~ " where entity = '"
+    ~ kf_root_of_model(table).entity ~ "')" if days else '' -%}
 {%- set at_ends = kpis[0].by_team and kpi_are_stocks(kpis) -%}
 {% if at_ends -%}
 {{ table }}_last_days as (
@@ -56,8 +57,8 @@ The catalogue by the table its KPIs are made of: all tables, or only those whose
 )
 {%- endmacro %}
 
-{#- The same, a row a KPI. -#}
-{% macro kpi_week_rows(table, kpis) -%}
+{#- The same, a row a KPI; with what its week is made anew, if that is said (`entity`). -#}
+{% macro kpi_week_rows(table, kpis, entity=none) -%}
     {%- for kpi in kpis %}
     select
         week_start,
@@ -69,6 +70,9 @@ The catalogue by the table its KPIs are made of: all tables, or only those whose
         {{ kpi.id }}__value as value,
         {{ kpi.id }}__low as low,
         {{ kpi.id }}__high as high
+        {%- if entity %},
+        {{ kf_week_with('week_start', entity) }} as made_with
+        {%- endif %}
     from {{ table }}_weeks
     where {{ kpi.id }}__value is not null
     {{- '\n    union all' if not loop.last }}

@@ -133,9 +133,8 @@ days as (
         cast(0 as bigint) as solved
 
     from piles
-    cross join known
     inner join {{ ref('dim_date') }} as dates
-        on dates.service_date between piles.first_date and known.last_date
+        on dates.service_date between piles.first_date and (select known.last_date from known)
 
     union all
 

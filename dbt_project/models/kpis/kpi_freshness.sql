@@ -30,7 +30,9 @@ days as (
         source,
         service_date,
         max(last_at) as last_at,
-        lead(service_date) over (partition by source order by service_date nulls last) as next_date
+        lead(service_date, 1, cast({{ kf_for_ever() }} as date)) over (
+            partition by source order by service_date nulls last
+        ) as next_date
 
     from known
 
@@ -55,4 +57,4 @@ cross join build
 inner join {{ ref('dim_date') }} as dates
     on
         days.service_date <= dates.service_date
-        and (days.next_date is null or days.next_date > dates.service_date)
+        and days.next_date > dates.service_date

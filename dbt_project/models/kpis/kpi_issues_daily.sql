@@ -86,7 +86,7 @@ contacts as (
         customer_id
     from {{ ref('fct_tickets') }}
     where
-        coalesce(excluded_reason, 'merged') = 'merged'
+        (excluded_reason is null or excluded_reason = 'merged')
         and created_by_kind <> 'agent'
         and {{ kf_touched('issue_day', 'created_date', 'date') }}
 

@@ -50,7 +50,17 @@ beginnings as (
 
 {% endfor -%}
 known as (
-    select * from {{ ref('kpi_weeks') }}
+    select
+        week_start,
+        kpi,
+        team_id,
+        numerator,
+        denominator,
+        n,
+        value,
+        low,
+        high
+    from {{ ref('kpi_weeks') }}
     {%- for table, kpis in whole.items() %}
     union all
     {{ kpi_week_rows(table, kpis) }}

@@ -23,7 +23,7 @@ with
 
 {% if is_incremental() -%}
 touched_days as (
-    {{ kf_days_of_weeks(kf_worklist('kpi_week', 'id', 'date', list='kf_roots')) }}
+    {{ kf_days_of_touched_weeks() }}
 ),
 
 {% endif -%}
@@ -32,6 +32,6 @@ touched_days as (
 {%- endfor %}
 
 {% for table, kpis in tables.items() -%}
-{{ kpi_week_rows(table, kpis) }}
+{{ kpi_week_rows(table, kpis, (kf_root_of_model(table) or {}).entity) }}
 {{ 'union all' if not loop.last }}
 {%- endfor %}

@@ -46,12 +46,10 @@ told as (
 rostered as (
 
     select
-        agent_id,
-        bool_or(is_roster) as has_roster
+        *,
+        bool_or(is_roster) over (partition by agent_id) as has_roster
 
     from told
-
-    group by agent_id
 
 ),
 
@@ -59,27 +57,25 @@ rostered as (
 chosen as (
 
     select
-        told.agent_id,
-        told.source,
-        told.source_team_id,
-        told.role,
-        told.is_active,
-        told.valid_from_at,
-        told.valid_to_at,
+        agent_id,
+        source,
+        source_team_id,
+        role,
+        is_active,
+        valid_from_at,
+        valid_to_at,
         row_number() over (
-            partition by told.agent_id, told.valid_from_at
+            partition by agent_id, valid_from_at
             order by
-                told.source nulls last, told.source_team_id nulls last, told.role nulls last,
-                told.is_active nulls last, told.valid_to_at nulls last
+                source nulls last, source_team_id nulls last, role nulls last, is_active nulls last,
+                valid_to_at nulls last
         ) as choice
 
-    from told
-    inner join rostered on told.agent_id = rostered.agent_id
+    from rostered
 
-    where told.is_roster = rostered.has_roster
+    where is_roster = has_roster
 
-    group by
-        told.agent_id, told.source, told.source_team_id, told.role, told.is_active, told.valid_from_at, told.valid_to_at
+    group by agent_id, source, source_team_id, role, is_active, valid_from_at, valid_to_at
 
 ),
 
@@ -99,7 +95,7 @@ dated as (
 
     from chosen
 
-    where choice = 1
+    where {{ kf_first('choice') }}
 
 ),
 
@@ -115,9 +111,8 @@ named as (
         {{ kf_for_ever() }} as valid_to_at
 
     from {{ ref('canonical_agents') }} as agents
-    left join rostered on agents.agent_id = rostered.agent_id
 
-    where rostered.agent_id is null
+    where agents.agent_id not in (select told.agent_id from told)
 
 ),
 

@@ -79,15 +79,17 @@ states as (
 
 ),
 
--- a policy is restricted in up to four ways, in each to any of several values
+-- a policy is restricted in up to four ways, in each to any of several values; one that is not is met
 answers as (
 
     select
         states.ticket_id,
         states.sequence,
+        versions.place_in_order,
         versions.policy_version_id,
         conditions.attribute,
         max(case
+            when conditions.attribute is null then 1
             when conditions.value = case conditions.attribute
                 when 'source' then states.source
                 when 'channel' then states.channel
@@ -98,71 +100,61 @@ answers as (
         end) as is_so
 
     from states
-    inner join versions
+    left join versions
         on
             states.occurred_at >= versions.valid_from_at
             and states.occurred_at < versions.valid_to_at
-    inner join conditions on versions.policy_version_id = conditions.policy_version_id
+    left join conditions on versions.policy_version_id = conditions.policy_version_id
 
-    group by states.ticket_id, states.sequence, versions.policy_version_id, conditions.attribute
-
-),
-
-refused as (
-
-    select distinct
-        ticket_id,
-        sequence,
-        policy_version_id
-
-    from answers
-
-    where is_so = 0
+    group by
+        states.ticket_id, states.sequence, versions.place_in_order, versions.policy_version_id, conditions.attribute
 
 ),
 
 met as (
 
     select
-        states.ticket_id,
-        states.sequence,
-        versions.policy_version_id,
+        ticket_id,
+        sequence,
+        place_in_order,
+        case when min(is_so) = 1 then policy_version_id end as policy_version_id
+
+    from answers
+
+    group by ticket_id, sequence, place_in_order, policy_version_id
+
+),
+
+-- the first that is met, or none; an event stays whatever it met
+ranked as (
+
+    select
+        ticket_id,
+        sequence,
+        coalesce(policy_version_id, 'none') as policy_version_id,
         row_number() over (
-            partition by states.ticket_id, states.sequence
-            order by versions.place_in_order nulls last, versions.policy_version_id
+            partition by ticket_id, sequence
+            order by
+                case when policy_version_id is null then 1 else 0 end nulls last,
+                place_in_order nulls last,
+                policy_version_id nulls last
         ) as choice
 
-    from states
-    inner join versions
-        on
-            states.occurred_at >= versions.valid_from_at
-            and states.occurred_at < versions.valid_to_at
-    left join refused
-        on
-            states.ticket_id = refused.ticket_id
-            and states.sequence = refused.sequence
-            and versions.policy_version_id = refused.policy_version_id
-
-    where refused.policy_version_id is null
+    from met
 
 ),
 
 applied as (
 
     select
-        states.ticket_id,
-        states.sequence,
-        coalesce(met.policy_version_id, 'none') as policy_version_id,
-        lag(coalesce(met.policy_version_id, 'none'), 1, 'none') over (
-            partition by states.ticket_id order by states.sequence
-        ) as policy_version_before
+        ticket_id,
+        sequence,
+        policy_version_id,
+        lag(policy_version_id, 1, 'none') over (partition by ticket_id order by sequence) as policy_version_before
 
-    from states
-    left join met
-        on
-            states.ticket_id = met.ticket_id
-            and states.sequence = met.sequence
-            and met.choice = 1
+    from ranked
+
+    where {{ kf_first('choice') }}
 
 )
 

@@ -108,7 +108,7 @@ firsts as (
 
     from ranked
 
-    where from_first = 1
+    where {{ kf_first('from_first') }}
 
 ),
 
@@ -137,7 +137,7 @@ states as (
 
     from ranked
 
-    where from_last_then = 1
+    where {{ kf_first('from_last_then') }}
 
 ),
 

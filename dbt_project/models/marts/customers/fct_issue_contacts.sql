@@ -19,14 +19,14 @@ build as (
 ),
 
 -- E10: merged tickets are contacts of the surviving one; those deleted, spam or test are nobody's
-all_tickets as (
+all_tickets {{ kf_as_inlined() }} (
 
     select * from {{ ref('fct_tickets') }}
-    where coalesce(excluded_reason, 'merged') = 'merged'
+    where excluded_reason is null or excluded_reason = 'merged'
 
 ),
 
-all_calls as (
+all_calls {{ kf_as_inlined() }} (
 
     select * from {{ ref('fct_contacts') }}
     where direction <> 'internal'
@@ -190,7 +190,7 @@ calls as (
 
 ),
 
-stacked as (
+stacked {{ kf_as_made_once() }} (
 
     select * from tickets
     union all
@@ -297,62 +297,59 @@ placed as (
 
 ),
 
--- what no customer began is no issue
-firsts as (
+-- the first contact of an issue, told to all of them
+begun as (
 
     select
-        customer_id,
-        matter,
-        number,
-        contact_id,
-        group_id,
-        group_team_id
+        placed.*,
+        max(case when placed.place = 1 then placed.contact_id end) over issue as first_contact_id,
+        max(case when placed.place = 1 then placed.group_id end) over issue as first_group_id,
+        max(case when placed.place = 1 then placed.group_team_id end) over issue as first_group_team_id,
+        max(case when placed.place = 1 and placed.is_contact then 1 else 0 end) over issue as is_begun
 
     from placed
 
-    where place = 1 and is_contact
+    window issue as (partition by placed.customer_id, placed.matter, placed.number)
 
 )
 
 select
-    placed.contact_id,
-    'issue-' || firsts.contact_id as issue_id,
-    placed.customer_id,
-    placed.contact_customer_id,
-    placed.interaction_id,
-    placed.ticket_id,
-    placed.group_id,
-    placed.source,
-    placed.channel,
-    placed.queue_id,
-    placed.team_id,
+    begun.contact_id,
+    'issue-' || begun.first_contact_id as issue_id,
+    begun.customer_id,
+    begun.contact_customer_id,
+    begun.interaction_id,
+    begun.ticket_id,
+    begun.group_id,
+    begun.source,
+    begun.channel,
+    begun.queue_id,
+    begun.team_id,
     case
-        when placed.contact_id = firsts.contact_id then 'first'
-        when placed.group_id = firsts.group_id then 'reference'
-        when placed.group_team_id = firsts.group_team_id and placed.group_team_id <> 'none' then 'team'
+        when begun.contact_id = begun.first_contact_id then 'first'
+        when begun.group_id = begun.first_group_id then 'reference'
+        when begun.group_team_id = begun.first_group_team_id and begun.group_team_id <> 'none' then 'team'
         else 'customer'
     end as link,
     case
-        when placed.contact_id = firsts.contact_id or placed.group_id = firsts.group_id
+        when begun.contact_id = begun.first_contact_id or begun.group_id = begun.first_group_id
             then cast(1.00 as decimal(18, 2))
-        when placed.group_team_id = firsts.group_team_id and placed.group_team_id <> 'none'
-            then least(build.team_confidence, placed.customer_confidence)
-        else least(build.customer_confidence, placed.customer_confidence)
+        when begun.group_team_id = begun.first_group_team_id and begun.group_team_id <> 'none'
+            then least(build.team_confidence, begun.customer_confidence)
+        else least(build.customer_confidence, begun.customer_confidence)
     end as confidence,
-    placed.is_contact,
-    placed.is_human,
-    placed.was_transferred,
-    placed.was_reopened,
-    placed.is_open,
-    placed.is_solved,
-    placed.started_at,
-    placed.ended_at,
-    placed.window_ends_at
+    begun.is_contact,
+    begun.is_human,
+    begun.was_transferred,
+    begun.was_reopened,
+    begun.is_open,
+    begun.is_solved,
+    begun.started_at,
+    begun.ended_at,
+    begun.window_ends_at
 
-from placed
-inner join firsts
-    on
-        placed.customer_id = firsts.customer_id
-        and placed.matter = firsts.matter
-        and placed.number = firsts.number
+from begun
 cross join build
+
+-- what no customer began is no issue
+where begun.is_begun = 1

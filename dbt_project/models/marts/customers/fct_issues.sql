@@ -123,7 +123,7 @@ judged as (
     left join answered
         on
             summed.issue_id = answered.issue_id
-            and answered.from_last = 1
+            and {{ kf_first('answered.from_last') }}
 
 )
 

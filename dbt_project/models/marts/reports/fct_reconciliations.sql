@@ -112,7 +112,6 @@ switched as (
     where
         schedules.valid_from_at <= build.as_of_at
         and schedules.valid_to_at > told.created_at
-        and {{ kf_touched('ticket', 'schedules.ticket_id') }}
 
     group by schedules.ticket_id
 

@@ -165,7 +165,7 @@ acted as (
 
     from ranked_acts
 
-    where from_own_last = 1
+    where {{ kf_first('from_own_last') }}
 
 ),
 
@@ -179,7 +179,7 @@ acted_last as (
 
     from ranked_acts
 
-    where from_last = 1
+    where {{ kf_first('from_last') }}
 
 ),
 
@@ -194,7 +194,7 @@ held as (
 
     from events
 
-    where from_last = 1 and (agent_id <> 'none' or team_id <> 'none')
+    where {{ kf_first('from_last') }} and (agent_id <> 'none' or team_id <> 'none')
 
     union all
 
@@ -206,7 +206,7 @@ held as (
 
     from legs
 
-    where from_last = 1
+    where {{ kf_first('from_last') }}
 
 ),
 

@@ -45,7 +45,7 @@ followed as (
 
     from ranked
 
-    where from_worst = 1
+    where {{ kf_first('from_worst') }}
 
 )
 

@@ -44,10 +44,10 @@ from ranked
 inner join named
     on
         ranked.policy_id = named.policy_id
-        and named.from_last_name = 1
+        and {{ kf_first('named.from_last_name') }}
 left join {{ ref('canonical_names') }} as promises
     on
         ranked.policy_id = promises.named_id
         and promises.parameter = 'public_promises'
 
-where ranked.from_last = 1
+where {{ kf_first('ranked.from_last') }}

@@ -236,5 +236,5 @@ inner join tickets on dated.ticket_id = tickets.ticket_id
 left join teams
     on
         dated.clock_id = teams.clock_id
-        and teams.from_last = 1
+        and {{ kf_first('teams.from_last') }}
 left join policies on dated.policy_version_id = policies.policy_version_id

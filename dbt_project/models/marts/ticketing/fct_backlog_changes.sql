@@ -60,7 +60,7 @@ days as (
 
     from events
 
-    where from_end_of_day = 1
+    where {{ kf_first('from_end_of_day') }}
 
 ),
 

@@ -94,7 +94,7 @@ event_rows as (
     from events
     inner join {{ ref('stg_files__traits') }} as traits on events.source = traits.source
 
-    where events.from_last = 1
+    where {{ kf_first('events.from_last') }}
 
 )
 

@@ -84,7 +84,7 @@ compared as (
 
     from once
 
-    where choice = 1
+    where {{ kf_first('choice') }}
 
 ),
 

@@ -10,4 +10,6 @@ select
 
 from {{ source('zendesk', 'users') }}
 
-where coalesce(role, 'end-user') = 'end-user' and {{ kf_changed('customer', 'zendesk', 'id', 'bigint') }}
+where
+    (role is null or role = 'end-user')
+    and {{ kf_changed('customer', 'zendesk', 'id', 'bigint') }}

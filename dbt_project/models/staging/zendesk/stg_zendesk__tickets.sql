@@ -16,7 +16,8 @@ staff as (
 
     from {{ ref('stg_zendesk__agent_versions') }}
 
-    where role in ('agent', 'admin')
+    -- the planner takes what is equal to a word for rare, and these are nearly all
+    where role not in ('customer', 'unmapped')
 
 ),
 

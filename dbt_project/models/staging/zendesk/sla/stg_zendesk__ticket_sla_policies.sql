@@ -110,36 +110,19 @@ changes as (
 
 ),
 
--- what a field was before it was first changed
-befores as (
-
-    select
-        {%- for field in fields %}
-        min(previous_value) filter (where field = '{{ field }}') as {{ field }},
-        {%- endfor %}
-        ticket_id
-
-    from changes
-
-    where from_first = 1
-
-    group by ticket_id
-
-),
-
+-- beside what an update changed, what a field was before it was first changed
 updates as (
 
     select
         ticket_id,
         event_id,
         {%- for field in fields %}
-        min(value) filter (where field = '{{ field }}') as {{ field }},
+        min(value) filter (where field = '{{ field }}' and from_last = 1) as {{ field }},
+        min(previous_value) filter (where field = '{{ field }}' and from_first = 1) as {{ field }}_before,
         {%- endfor %}
         min(created_at) as created_at
 
     from changes
-
-    where from_last = 1
 
     group by ticket_id, event_id
 
@@ -167,7 +150,10 @@ carried as (
         ticket_id,
         event_id,
         {%- for field in fields %}
-        max({{ field }}) over (partition by ticket_id, {{ field }}_spell) as {{ field }},
+        coalesce(
+            max({{ field }}) over (partition by ticket_id, {{ field }}_spell),
+            max({{ field }}_before) over (partition by ticket_id)
+        ) as {{ field }},
         {%- endfor %}
         {{ kf_utc('created_at') }} as occurred_at
 
@@ -183,14 +169,13 @@ states as (
         carried.occurred_at,
         {%- for field in fields if field != 'tags' %}
         {%- set now = 'cast(tickets.' ~ field ~ ' as ' ~ kf_text() ~ ')' %}
-        coalesce(carried.{{ field }}, befores.{{ field }}, {{ now }}, '') as {{ field }},
+        coalesce(carried.{{ field }}, {{ now }}, '') as {{ field }},
         {%- endfor %}
-        lower(coalesce(carried.tags, befores.tags, tickets.tags, '')) as tags,
+        lower(coalesce(carried.tags, tickets.tags, '')) as tags,
         lower(coalesce(tickets.via_channel, '')) as via
 
     from carried
     inner join tickets on carried.ticket_id = tickets.id
-    left join befores on carried.ticket_id = befores.ticket_id
 
 ),
 
@@ -227,11 +212,13 @@ asked as (
 
 ),
 
+-- each policy then in force by each of its conditions; one without any is met
 answers as (
 
     select
         asked.ticket_id,
         asked.event_id,
+        versions.place_in_order,
         versions.policy_version_id,
         conditions.clause,
         conditions.number,
@@ -249,15 +236,15 @@ answers as (
         end) as is_so
 
     from asked
-    inner join versions
+    left join versions
         on
             asked.occurred_at >= versions.valid_from_at
             and asked.occurred_at < versions.valid_to_at
-    inner join conditions on versions.policy_version_id = conditions.policy_version_id
+    left join conditions on versions.policy_version_id = conditions.policy_version_id
 
     group by
-        asked.ticket_id, asked.event_id, versions.policy_version_id, conditions.clause, conditions.number,
-        conditions.is_wanted
+        asked.ticket_id, asked.event_id, versions.place_in_order, versions.policy_version_id, conditions.clause,
+        conditions.number, conditions.is_wanted
 
 ),
 
@@ -266,64 +253,60 @@ judged as (
     select
         ticket_id,
         event_id,
+        place_in_order,
         policy_version_id,
         min(case when clause = 'all' then case when is_wanted then is_so else 1 - is_so end end) as meets_all,
         max(case when clause = 'any' then case when is_wanted then is_so else 1 - is_so end end) as meets_any
 
     from answers
 
-    group by ticket_id, event_id, policy_version_id
-
-),
-
-candidates as (
-
-    select distinct
-        asked.event_id,
-        versions.place_in_order,
-        versions.policy_version_id
-
-    from asked
-    inner join versions
-        on
-            asked.occurred_at >= versions.valid_from_at
-            and asked.occurred_at < versions.valid_to_at
-    left join judged
-        on
-            asked.event_id = judged.event_id
-            and versions.policy_version_id = judged.policy_version_id
-
-    where coalesce(judged.meets_all, 1) = 1 and coalesce(judged.meets_any, 1) = 1
+    group by ticket_id, event_id, place_in_order, policy_version_id
 
 ),
 
 met as (
 
     select
-        *,
+        ticket_id,
+        event_id,
+        place_in_order,
+        case when coalesce(meets_all, 1) = 1 and coalesce(meets_any, 1) = 1 then policy_version_id end
+            as policy_version_id
+
+    from judged
+
+),
+
+-- the first that is met, or none; an event stays whatever it met
+ranked as (
+
+    select
+        ticket_id,
+        event_id,
+        coalesce(policy_version_id, 'none') as policy_version_id,
         row_number() over (
-            partition by event_id order by place_in_order nulls last, policy_version_id nulls last
+            partition by ticket_id, event_id
+            order by
+                case when policy_version_id is null then 1 else 0 end nulls last,
+                place_in_order nulls last,
+                policy_version_id nulls last
         ) as choice
 
-    from candidates
+    from met
 
 ),
 
 applied as (
 
     select
-        asked.ticket_id,
-        asked.event_id,
-        coalesce(met.policy_version_id, 'none') as policy_version_id,
-        lag(coalesce(met.policy_version_id, 'none'), 1, 'none') over (
-            partition by asked.ticket_id order by asked.event_id
-        ) as policy_version_before
+        ticket_id,
+        event_id,
+        policy_version_id,
+        lag(policy_version_id, 1, 'none') over (partition by ticket_id order by event_id) as policy_version_before
 
-    from asked
-    left join met
-        on
-            asked.event_id = met.event_id
-            and met.choice = 1
+    from ranked
+
+    where {{ kf_first('choice') }}
 
 )
 

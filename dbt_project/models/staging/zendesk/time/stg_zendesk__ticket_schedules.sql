@@ -21,4 +21,4 @@ select
 
 from source
 
-where from_last = 1
+where {{ kf_first('from_last') }}
