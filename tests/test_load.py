@@ -397,6 +397,9 @@ def test_the_same_source_is_not_read_twice_at_once_and_others_are(
         with pytest.raises(KefuError, match="is being extracted already") as error:
             load.load_pages(settings, name, TABLES, [tickets((9, "new"))])
         assert "kefu loader" in str(error.value.found)
+        landing = f"select to_regclass('{raw.landing(name)}.tickets') is not null"
+        with warehouse.connect(settings, "loader") as connection:
+            assert connection.execute(landing.encode()).fetchone() == (True,), "what was refused touches nothing"
         other = load.load_pages(settings, f"{name}b", TABLES, [tickets((5, "new"))])
     finally:
         leave.set()
@@ -405,6 +408,16 @@ def test_the_same_source_is_not_read_twice_at_once_and_others_are(
     assert other.rows == 1
     assert query(settings, f"select id from raw_{name}.tickets order by id") == [(1,), (2,)]
     assert query(settings, f"select id from raw_{name}b.tickets") == [(5,)]
+
+
+def test_a_source_is_free_again_with_the_end_of_its_extraction_not_of_its_connection(
+    settings: Settings, name: str
+) -> None:
+    with warehouse.connect(settings, "loader") as one, warehouse.connect(settings, "loader") as other:
+        with raw.held(one, name), pytest.raises(KefuError, match="is being extracted already"), raw.held(other, name):
+            pass
+        with raw.held(other, name):
+            pass
 
 
 def test_the_warehouse_going_away_is_one_clear_message(settings: Settings, name: str) -> None:

@@ -238,14 +238,15 @@ def _loading(settings: Settings, source_name: str, tables: Iterable[Table]) -> I
     with warehouse.connect(settings, "loader", autocommit=True) as connection:
         try:
             raw.prepare_ledger(connection)
-            raw.lock(connection, source_name)
-            raw.prepare_source(connection, source_name, tables)
-            yield connection
+            with raw.held(connection, source_name):
+                try:
+                    raw.prepare_source(connection, source_name, tables)
+                    yield connection
+                finally:
+                    with contextlib.suppress(psycopg.Error):
+                        raw.clear_landing(connection, source_name)
         except psycopg.Error as error:
             raise _warehouse_failed(settings, source_name, error) from error
-        finally:
-            with contextlib.suppress(psycopg.Error):
-                raw.clear_landing(connection, source_name)
 
 
 def _load(

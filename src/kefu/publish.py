@@ -14,6 +14,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -243,34 +244,45 @@ def _turn(
     with warehouse.connect(settings, application_name="kefu publish", autocommit=True) as connection:
         with connection.transaction():
             prepare_control(connection)
-        # Held by the session, and gone with it whatever happens.
-        row = connection.execute("select pg_try_advisory_lock(%s)", [_PUBLISHING]).fetchone()
-        if not row or not row[0]:
+        with _alone(connection):
+            with connection.transaction():
+                slot, _ = change(connection)
+                staged = history.stage(connection, settings, slot)
+            for moment in _moments(patience):
+                try:
+                    with connection.transaction():
+                        before = _current(connection)
+                        slot, record = change(connection)
+                        views = _turn_all(connection, slot, moment)
+                        publication = record()
+                        if before is None or publication.id != before.id:
+                            history.record(connection, settings, staged, publication)
+                    return replace(publication, views=views, seconds=round(time.monotonic() - began, 3))
+                except _InTheWayError:
+                    continue
             raise KefuError(
-                "Another publication is under way.",
-                do="Wait for it to end; `select * from kpis.publication` says what readers see then.",
+                f"Readers were in the way for {patience:.0f} seconds; nothing was changed, they see what they saw.",
+                found=_in_the_way(connection),
+                do="Publish again: `kefu publish`. A query that never ends can be ended with"
+                " `select pg_terminate_backend(pid)`.",
             )
-        with connection.transaction():
-            slot, _ = change(connection)
-            staged = history.stage(connection, settings, slot)
-        for moment in _moments(patience):
-            try:
-                with connection.transaction():
-                    before = _current(connection)
-                    slot, record = change(connection)
-                    views = _turn_all(connection, slot, moment)
-                    publication = record()
-                    if before is None or publication.id != before.id:
-                        history.record(connection, settings, staged, publication)
-                return replace(publication, views=views, seconds=round(time.monotonic() - began, 3))
-            except _InTheWayError:
-                continue
+
+
+@contextmanager
+def _alone(connection: psycopg.Connection[Any]) -> Iterator[None]:
+    """One publication at a time; KefuError if another one is under way."""
+    row = connection.execute("select pg_try_advisory_lock(%s)", [_PUBLISHING]).fetchone()
+    if not row or not row[0]:
         raise KefuError(
-            f"Readers were in the way for {patience:.0f} seconds; nothing was changed, they see what they saw.",
-            found=_in_the_way(connection),
-            do="Publish again: `kefu publish`. A query that never ends can be ended with"
-            " `select pg_terminate_backend(pid)`.",
+            "Another publication is under way.",
+            do="Wait for it to end; `select * from kpis.publication` says what readers see then.",
         )
+    try:
+        yield
+    finally:
+        # It would go with the session, but only once the server has noticed; whoever comes next may be quicker.
+        with suppress(psycopg.Error):
+            connection.execute("select pg_advisory_unlock(%s)", [_PUBLISHING])
 
 
 def _moments(patience: float) -> Iterator[int]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -224,10 +224,20 @@ def prepare_files(connection: Connection, sources: Iterable[str], tables: Iterab
             connection.execute(sql.SQL("comment on view {} is {}").format(view, sql.Literal(mark)))
 
 
-def lock(connection: Connection, source: str) -> None:
+@contextmanager
+def held(connection: Connection, source: str) -> Iterator[None]:
     """Hold the source for this connection: one extraction of it at a time. KefuError says who has it."""
-    if _value(connection.execute("select pg_try_advisory_lock(%s, hashtext(%s))", [_EXTRACTING, source])):
-        return
+    if not _value(connection.execute("select pg_try_advisory_lock(%s, hashtext(%s))", [_EXTRACTING, source])):
+        raise _is_held(connection, source)
+    try:
+        yield
+    finally:
+        # It would go with the connection, but only once the server has noticed; whoever comes next may be quicker.
+        with suppress(psycopg.Error):
+            connection.execute("select pg_advisory_unlock(%s, hashtext(%s))", [_EXTRACTING, source])
+
+
+def _is_held(connection: Connection, source: str) -> KefuError:
     holder = connection.execute(
         "select a.pid, a.application_name, a.backend_start from pg_locks l join pg_stat_activity a using (pid)"
         " where l.locktype = 'advisory' and l.classid = %s and l.objid::bigint = hashtext(%s)::bigint & 4294967295"
@@ -235,7 +245,7 @@ def lock(connection: Connection, source: str) -> None:
         [_EXTRACTING, source],
     ).fetchone()
     found = f"a session of {holder[1]}, since {holder[2]:%H:%M:%S} UTC (server process {holder[0]})" if holder else None
-    raise KefuError(
+    return KefuError(
         f"{source} is being extracted already.",
         found=found,
         where=f"schema {raw(source)}",

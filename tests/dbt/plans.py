@@ -64,26 +64,36 @@ def one_by_one(seen: list[tuple[str, Plan]]) -> list[Comparison]:
     found = [
         Comparison(statement, compared, rows)
         for statement, plan in seen
-        for compared, rows in _nested_loops(plan)
+        for compared, rows in _repeated(plan)
         if compared > MANY and compared > 30 * rows
     ]
     return sorted(set(found), key=lambda comparison: -comparison.compared)
 
 
-def _nested_loops(plan: Plan) -> Iterator[tuple[int, int]]:
-    """Of every nested loop: the rows held against each other, and those that went in on either side or came out."""
-    sides = {part["Parent Relationship"]: part for part in plan.get("Plans", ())}
-    if plan["Node Type"] == "Nested Loop" and set(_relations(sides["Inner"])) != CALENDAR:
-        outer, inner = sides["Outer"], sides["Inner"]
-        taken_up = (inner["Actual Rows"] + inner.get("Rows Removed by Filter", 0)) * inner["Actual Loops"]
+def _repeated(plan: Plan) -> Iterator[tuple[int, int]]:
+    """Of every step that does something anew for each row: the rows it held against it, and those in and out of it."""
+    parts = {part["Parent Relationship"]: part for part in plan.get("Plans", ())}
+    if plan["Node Type"] == "Nested Loop" and parts["Inner"]["Actual Loops"] > 1:
+        outer, inner = parts["Outer"], parts["Inner"]
         thrown_away = plan.get("Rows Removed by Join Filter", 0) * plan["Actual Loops"]
         once = inner["Actual Rows"] if inner["Node Type"] != "Index Scan" else 0
-        yield (
-            round(max(taken_up, thrown_away)),
-            round(outer["Actual Rows"] * outer["Actual Loops"] + once + plan["Actual Rows"] * plan["Actual Loops"]),
-        )
+        rows = outer["Actual Rows"] * outer["Actual Loops"] + once + plan["Actual Rows"] * plan["Actual Loops"]
+        if set(_relations(inner)) != CALENDAR:
+            yield round(max(thrown_away, _taken_up(inner))), round(rows)
     for part in plan.get("Plans", ()):
-        yield from _nested_loops(part)
+        if part["Parent Relationship"] == "SubPlan" and part["Actual Loops"] > 1:
+            yield round(_taken_up(part)), round((1 + part["Actual Rows"]) * part["Actual Loops"])
+        yield from _repeated(part)
+
+
+def _taken_up(step: Plan, is_below: bool = False) -> float:
+    """The most rows a repeated step, or one below it, took up in all; of what an index finds below, those in vain."""
+    vain = step.get("Rows Removed by Filter", 0)
+    by_index = step["Node Type"].startswith(("Index", "Bitmap"))
+    taken = vain if is_below and by_index else step["Actual Rows"] + vain
+    counts = not is_below or "Scan" in step["Node Type"]
+    below = [_taken_up(part, is_below=True) for part in step.get("Plans", ())]
+    return max([taken * step["Actual Loops"] if counts else 0, *below])
 
 
 def _relations(plan: Plan) -> Iterator[str]:

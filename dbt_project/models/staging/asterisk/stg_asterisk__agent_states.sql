@@ -2,20 +2,20 @@
 -- The log tells of an agent in each of their queues; what it said last holds for all of them.
 with
 
-{% if not kf_is_full() -%}
 changed as (
 
     select
         agent,
-        occurred_at
+        min(occurred_at) as first_at
 
     from {{ source('asterisk', 'queue_log') }}
 
     where {{ kf_changed('agent_state', 'asterisk', asterisk_agent_day('agent', 'occurred_at')) }}
 
+    group by agent
+
 ),
 
-{% endif -%}
 lines as (
 
     select
@@ -30,15 +30,15 @@ lines as (
         log.byte_offset
 
     from {{ source('asterisk', 'queue_log') }} as log
+    inner join changed
+        on
+            log.agent = changed.agent
+            and log.occurred_at >= changed.first_at
 
     where
         log.event in ({{ asterisk_member_events() }})
         and log.agent is not null
         and log.agent <> 'NONE'
-        {%- if not kf_is_full() %}
-        and log.agent in (select changed.agent from changed)
-        and log.occurred_at >= (select min(changed.occurred_at) from changed)
-        {%- endif %}
 
     window spell as (partition by log.agent order by log.occurred_at nulls last, log.file_id, log.byte_offset)
 

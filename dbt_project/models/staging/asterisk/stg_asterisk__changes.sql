@@ -2,7 +2,7 @@
 -- and the end of a call may be what such a line before belonged to.
 with
 
-lines as (
+lines {{ kf_as_inlined() }} (
 
     select
         callid,
@@ -15,8 +15,10 @@ lines as (
 
 ),
 
+-- each of the two asked for on its own: of "one of two instants" an index on agent and instant knows nothing
 neighbours as (
 
+    {%- for is_at_or_before in ['<=', '<'] %}
     select
         earlier.callid,
         lines.loaded_at
@@ -25,25 +27,14 @@ neighbours as (
     inner join {{ source('asterisk', 'queue_log') }} as earlier
         on
             lines.agent = earlier.agent
-            and earlier.occurred_at in (
-                (
-                    select max(same.occurred_at) from {{ source('asterisk', 'queue_log') }} as same
-                    where
-                        same.agent = lines.agent
-                        and same.occurred_at <= lines.occurred_at
-                        and same.event in (
-                            'COMPLETEAGENT', 'COMPLETECALLER', 'BLINDTRANSFER', 'ATTENDEDTRANSFER', 'TRANSFER'
-                        )
-                ),
-                (
-                    select max(former.occurred_at) from {{ source('asterisk', 'queue_log') }} as former
-                    where
-                        former.agent = lines.agent
-                        and former.occurred_at < lines.occurred_at
-                        and former.event in (
-                            'COMPLETEAGENT', 'COMPLETECALLER', 'BLINDTRANSFER', 'ATTENDEDTRANSFER', 'TRANSFER'
-                        )
-                )
+            and earlier.occurred_at = (
+                select max(former.occurred_at) from {{ source('asterisk', 'queue_log') }} as former
+                where
+                    former.agent = lines.agent
+                    and former.occurred_at {{ is_at_or_before }} lines.occurred_at
+                    and former.event in (
+                        'COMPLETEAGENT', 'COMPLETECALLER', 'BLINDTRANSFER', 'ATTENDEDTRANSFER', 'TRANSFER'
+                    )
             )
 
     where
@@ -53,9 +44,12 @@ neighbours as (
             'CONNECT', 'PAUSE', 'UNPAUSE'
         )
 
+    {{ 'union all' if not loop.last }}
+    {%- endfor %}
+
 ),
 
-members as (
+members {{ kf_as_inlined() }} (
 
     select
         agent,

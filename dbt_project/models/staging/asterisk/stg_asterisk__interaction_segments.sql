@@ -227,8 +227,9 @@ segments as (
         cast(null as {{ kf_text() }}) as file_id,
         cast(null as bigint) as byte_offset
     from wrapped
-    cross join {{ ref('stg_asterisk__traits') }} as traits
-    where wrapped.is_wrap_up = 0 and traits.has_wrap_up_record
+    where
+        wrapped.is_wrap_up = 0
+        and (select traits.has_wrap_up_record from {{ ref('stg_asterisk__traits') }} as traits)
 
 )
 

@@ -1,47 +1,51 @@
 -- One row per wrap-up: an agent who pauses with the reason "wrapup" directly after a call, until the pause ends.
 with
 
+-- what follows the first of an agent's calls is all that their wrap-ups hang on
 changed as (
 
     select
         agent,
-        occurred_at
+        min(occurred_at) as first_at
 
     from {{ source('asterisk', 'queue_log') }}
 
-    where callid <> 'NONE' and {{ kf_changed('interaction', 'asterisk', 'callid') }}
+    where
+        event in ('COMPLETEAGENT', 'COMPLETECALLER', 'BLINDTRANSFER', 'ATTENDEDTRANSFER', 'TRANSFER')
+        and {{ kf_changed('interaction', 'asterisk', 'callid') }}
+
+    group by agent
 
 ),
 
 agent_events as (
 
     select
-        agent,
-        callid,
-        queue,
-        event,
-        data1,
-        {{ kf_utc('occurred_at') }} as occurred_at,
-        lead(event) over spell as next_event,
-        lead(data1) over spell as next_data1,
-        lead({{ kf_utc('occurred_at') }}) over spell as paused_at,
-        lead(event, 2) over spell as event_after,
-        lead({{ kf_utc('occurred_at') }}, 2) over spell as unpaused_at
+        log.agent,
+        log.callid,
+        log.queue,
+        log.event,
+        log.data1,
+        {{ kf_utc('log.occurred_at') }} as occurred_at,
+        lead(log.event) over spell as next_event,
+        lead(log.data1) over spell as next_data1,
+        lead({{ kf_utc('log.occurred_at') }}) over spell as paused_at,
+        lead(log.event, 2) over spell as event_after,
+        lead({{ kf_utc('log.occurred_at') }}, 2) over spell as unpaused_at
 
-    from {{ source('asterisk', 'queue_log') }}
+    from {{ source('asterisk', 'queue_log') }} as log
+    inner join changed
+        on
+            log.agent = changed.agent
+            and log.occurred_at >= changed.first_at
 
     where
-        event in (
+        log.event in (
             'COMPLETEAGENT', 'COMPLETECALLER', 'BLINDTRANSFER', 'ATTENDEDTRANSFER', 'TRANSFER',
             'CONNECT', 'PAUSE', 'UNPAUSE'
         )
-        {%- if not kf_is_full() %}
-        -- what follows a call is all that its wrap-up hangs on
-        and agent in (select changed.agent from changed)
-        and occurred_at >= (select min(changed.occurred_at) from changed)
-        {%- endif %}
 
-    window spell as (partition by agent order by occurred_at nulls last, file_id, byte_offset)
+    window spell as (partition by log.agent order by log.occurred_at nulls last, log.file_id, log.byte_offset)
 
 )
 
